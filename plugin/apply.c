@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "apply.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "commit.h"
+
+/* A run takes milliseconds; whoever holds the lock for so long hangs. */
+#define LOCK_SECONDS 20
+/* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
+ */
+#define MAX_TRIES 5
+/* So many lines tell what is wrong; more would hide it. */
+#define MAX_WARNINGS 8
+
+static gboolean
+is_named (const char *const *names, const char *name) {
+  return !*names || g_strv_contains (names, name);
+}
+
+static CgPlan *
+make_plan (const CgFacts *facts, const char *const *names, CgIntent intent) {
+  if (intent == CG_APPLY)
+    return cg_plan_new (facts, NULL);
+  return *names ? cg_plan_new (facts, names) : cg_plan_empty ();
+}
+
+static void
+print_ops (const GArray *ops) {
+  for (guint i = 0; i < ops->len; i++) {
+    g_autofree char *line = cg_op_to_string (&g_array_index (ops, CgOp, i));
+    puts (line);
+  }
+}
+
+/* What was kept for an interface that is gone, or that somebody else has set since, is of no use.
+ */
+static void
+forget_stale_filters (const CgFacts *facts, const char *runtime_dir) {
+  for (guint i = 0; i < facts->kept->len; i++) {
+    const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
+    if (!cg_kept_filter_is_ours (kept) && kept->ifindex != kept->saved.ifindex)
+      cg_runtime_forget_filter (runtime_dir, kept->saved.ifname);
+  }
+}
+
+static void
+report_states (const CgFacts *facts, const char *const *names, CgIntent intent) {
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    const CgGateway *gateway = tunnel->gateway;
+    if (!is_named (names, gateway->name))
+      continue;
+    if (intent == CG_RELEASE)
+      g_message ("%s: released", gateway->name);
+    else
+      g_message ("%s: IPv4 %s, IPv6 %s (%s, table %u)", gateway->name,
+                 cg_state_name (cg_plan_state (tunnel, AF_INET)),
+                 cg_state_name (cg_plan_state (tunnel, AF_INET6)),
+                 gateway->interface ? gateway->interface : "no interface", tunnel->table);
+  }
+}
+
+static void
+report_warnings (const CgFacts *facts, const char *const *names) {
+  g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
+  for (guint i = 0; i < warnings->len; i++)
+    g_warning ("%s", (const char *)warnings->pdata[i]);
+}
+
+/* One look and what follows from it. *again if the kernel refused something, which a new look may
+ * explain. */
+static gboolean
+apply_once (const CgOptions *options,
+            const CgConfig *config,
+            const char *const *names,
+            CgIntent intent,
+            gboolean *again,
+            GError **error) {
+  *again = FALSE;
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (error);
+  if (!netlink)
+    return FALSE;
+  g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
+  if (!facts)
+    return FALSE;
+  g_autoptr (CgScope) scope = cg_scope_new (facts, names);
+  if (intent == CG_RELEASE && !*names)
+    scope->all = TRUE; /* whether it is a gateway's or not */
+  g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
+  g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
+  if (options->dry_run) {
+    print_ops (ops);
+    report_warnings (facts, names);
+    return TRUE;
+  }
+  if (!cg_commit (netlink, ops, options->runtime_dir, error)) {
+    *again = TRUE;
+    return FALSE;
+  }
+  forget_stale_filters (facts, options->runtime_dir);
+  if (ops->len > 0) {
+    report_states (facts, names, intent);
+    report_warnings (facts, names);
+  } else {
+    g_info ("nothing to do");
+  }
+  return TRUE;
+}
+
+gboolean
+cg_apply (const CgOptions *options,
+          const CgConfig *config,
+          const char *const *names,
+          CgIntent intent,
+          GError **error) {
+  int lock = -1;
+  if (!options->dry_run && (lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error)) < 0)
+    return FALSE;
+
+  gboolean again = TRUE, done = FALSE;
+  g_autoptr (GError) why = NULL;
+  for (guint i = 0; i < MAX_TRIES && again; i++) {
+    if (why)
+      g_info ("looking again: %s", why->message);
+    g_clear_error (&why);
+    done = apply_once (options, config, names, intent, &again, &why);
+  }
+  if (lock >= 0)
+    close (lock);
+  if (!done)
+    g_propagate_error (error, g_steal_pointer (&why));
+  return done;
+}
+
+static void
+warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel) {
+  const CgGateway *gateway = tunnel->gateway;
+  for (guint n = 0; cg_facts_table_candidate (gateway, n) != tunnel->table; n++)
+    for (guint i = 0; i < facts->foreign->len; i++) {
+      const CgRoute *route = &g_array_index (facts->foreign, CgRoute, i);
+      if (route->table != cg_facts_table_candidate (gateway, n) || warnings->len >= MAX_WARNINGS)
+        continue;
+      g_autofree char *text = cg_route_to_string (route);
+      g_ptr_array_add (
+          warnings, g_strdup_printf ("%s: table %u holds a route that is not ours, so table %u is "
+                                     "used: %s %s",
+                                     gateway->name, route->table, tunnel->table,
+                                     cg_family_name (route->family), text));
+    }
+}
+
+static void
+warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway) {
+  for (guint i = 0; i < facts->rules->len && warnings->len < MAX_WARNINGS; i++) {
+    CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    GArray range = {.data = (char *)&rule->uids, .len = 1};
+    gboolean leads_on = rule->action == FR_ACT_TO_TBL || rule->action == FR_ACT_GOTO;
+    /* table local comes first for everyone */
+    gboolean harmless = rule->protocol == CG_PROTOCOL || rule->table == RT_TABLE_LOCAL || !leads_on;
+    if (harmless || rule->priority > gateway->priority ||
+        !cg_uids_overlap (&range, gateway->uids, NULL))
+      continue;
+    g_autofree char *text = cg_rule_to_string (rule);
+    g_ptr_array_add (warnings,
+                     g_strdup_printf ("%s: a rule that is not ours stands before ours and "
+                                      "can lead traffic past the tunnel: %s %s",
+                                      gateway->name, cg_family_name (rule->family), text));
+  }
+}
+
+GPtrArray *
+cg_warnings (const CgFacts *facts, const char *const *names) {
+  GPtrArray *warnings = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    const CgGateway *gateway = tunnel->gateway;
+    if (!is_named (names, gateway->name))
+      continue;
+    if (gateway->services[0])
+      g_ptr_array_add (warnings,
+                       g_strdup_printf ("%s: Services= has no effect in this version: these "
+                                        "services are NOT confined; name their users in "
+                                        "Users=",
+                                        gateway->name));
+    if (gateway->connection)
+      g_ptr_array_add (warnings,
+                       g_strdup_printf ("%s: Connection= has no effect in this version, so "
+                                        "the gateway stays blocked; give Interface=",
+                                        gateway->name));
+    warn_of_foreign_routes (warnings, facts, tunnel);
+    warn_of_foreign_rules (warnings, facts, gateway);
+  }
+  return warnings;
+}

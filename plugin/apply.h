@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "config.h"
+#include "facts.h"
+
+/* What the command line said, for all commands. */
+typedef struct {
+  const char *config_dir;
+  const char *runtime_dir;
+  gboolean dry_run;
+  gboolean json;
+} CgOptions;
+
+typedef enum {
+  CG_APPLY,   /* make the kernel match configuration and tunnel */
+  CG_RELEASE, /* take away all that is ours */
+} CgIntent;
+
+/* The way of the data, once: lock, facts, plan, diff, commit. Where the kernel changed under our
+ * feet, it looks again and tries anew, a few times. names (none: all) are names of gateways of the
+ * config. With --dry-run prints the operations to stdout, changes nothing and takes no lock. FALSE
+ * with a CG_ERROR_FAILED. */
+gboolean cg_apply (const CgOptions *options,
+                   const CgConfig *config,
+                   const char *const *names,
+                   CgIntent intent,
+                   GError **error);
+
+/* What others have put in our way, and what of the configuration has no effect, in words: an array
+ * of strings that the caller owns, empty if all is well. */
+GPtrArray *cg_warnings (const CgFacts *facts, const char *const *names);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "commands.h"
+
+static int
+check_directory (const CgOptions *options) {
+  static const char *const all[] = {NULL};
+  int status = CG_EXIT_DONE;
+  g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
+  if (config)
+    for (guint i = 0; i < config->gateways->len; i++)
+      g_message ("%s.conf: good", ((const CgGateway *)config->gateways->pdata[i])->name);
+  return status;
+}
+
+int
+cg_command_check (const CgOptions *options, const char *const *files) {
+  if (!*files)
+    return check_directory (options);
+  int status = CG_EXIT_DONE;
+  for (; *files; files++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (CgGateway) gateway = cg_config_load_file (*files, cg_user_lookup, &error);
+    if (gateway)
+      g_message ("%s.conf: good", gateway->name);
+    else
+      status = cg_fail (error);
+  }
+  return status;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "commands.h"
+
+int
+cg_fail (const GError *error) {
+  g_warning ("%s", error->message);
+  return error->domain == CG_ERROR && error->code == CG_ERROR_CONFIG ? CG_EXIT_CONFIG
+                                                                     : CG_EXIT_FAILED;
+}
+
+static gboolean
+check_name (const CgConfig *config, const char *directory, const char *name) {
+  const GError *bad = cg_config_find_bad (config, name);
+  if (cg_config_find (config, name))
+    return TRUE;
+  if (bad) {
+    cg_fail (bad);
+  } else {
+    g_autofree char *quoted = cg_quote (name);
+    g_warning ("no gateway %s: there is no such file in %s", quoted, directory);
+  }
+  return FALSE;
+}
+
+CgConfig *
+cg_load_for (const CgOptions *options, const char *const *names, int *status) {
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, FALSE, cg_user_lookup, &error);
+  if (!config) {
+    *status = cg_fail (error);
+    return NULL;
+  }
+  for (guint i = 0; !*names && i < config->bad->len; i++)
+    *status = cg_fail (((const CgBadFile *)config->bad->pdata[i])->error);
+  for (; *names; names++)
+    if (!check_name (config, options->config_dir, *names)) {
+      *status = CG_EXIT_CONFIG;
+      return NULL;
+    }
+  return g_steal_pointer (&config);
+}
+
+static int
+run (const CgOptions *options, const char *const *names, CgIntent intent) {
+  int status = CG_EXIT_DONE;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
+  if (!config)
+    return status;
+  if (!cg_apply (options, config, names, intent, &error))
+    return cg_fail (error);
+  return status;
+}
+
+int
+cg_command_reapply (const CgOptions *options, const char *const *names) {
+  return run (options, names, CG_APPLY);
+}
+
+int
+cg_command_remove (const CgOptions *options, const char *const *names) {
+  return run (options, names, CG_RELEASE);
+}

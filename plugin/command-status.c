@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "commands.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "status.h"
+
+/* A table must not run over the screen; --json has all of them. */
+#define MAX_SHOWN_RANGES 4
+
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define RED    "\033[31m"
+#define BOLD   "\033[1m"
+#define PLAIN  "\033[0m"
+
+static gboolean
+use_colour (void) {
+  const char *term = g_getenv ("TERM");
+  return isatty (STDOUT_FILENO) && !g_getenv ("NO_COLOR") && term && !g_str_equal (term, "dumb");
+}
+
+static char *
+uids_text (const GArray *uids) {
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < MIN (uids->len, MAX_SHOWN_RANGES); i++) {
+    g_autofree char *range = cg_uid_range_to_string (g_array_index (uids, CgUidRange, i));
+    g_string_append_printf (text, "%s%s", i ? " " : "", range);
+  }
+  if (uids->len > MAX_SHOWN_RANGES)
+    g_string_append_printf (text, " ... (%" G_GUINT64_FORMAT " uids)", cg_uids_count (uids));
+  return g_strdup (text->str);
+}
+
+static char *
+state_text (const CgFamilyStatus *status) {
+  if (!status->is_partial && status->is == status->should)
+    return g_strdup (cg_status_word (status));
+  return g_strdup_printf ("%s, not %s", cg_status_word (status), cg_state_name (status->should));
+}
+
+static const char *
+state_colour (const CgFamilyStatus *status) {
+  if (status->is_partial || status->is != status->should)
+    return RED;
+  return status->is == CG_STATE_UP ? GREEN : YELLOW;
+}
+
+/* Colours take no room, so the padding is ours, not printf's. */
+static void
+print_cell (const char *text, int width, const char *colour) {
+  printf ("%s%s%s%*s  ", colour ? colour : "", text, colour ? PLAIN : "",
+          MAX (0, width - (int)g_utf8_strlen (text, -1)), "");
+}
+
+static void
+print_row (const CgGatewayStatus *status, gboolean colour) {
+  const CgTunnel *tunnel = status->tunnel;
+  g_autofree char *table = g_strdup_printf ("%u", tunnel->table);
+  g_autofree char *uids = uids_text (tunnel->gateway->uids);
+  print_cell (tunnel->gateway->name, 12, NULL);
+  print_cell (tunnel->gateway->interface ? tunnel->gateway->interface : "-", 15, NULL);
+  print_cell (table, 10, NULL);
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    g_autofree char *state = state_text (&status->family[i]);
+    print_cell (state, 8, colour ? state_colour (&status->family[i]) : NULL);
+  }
+  puts (uids);
+}
+
+static void
+print_lines (const char *title, const GPtrArray *lines, const char *colour) {
+  if (lines->len == 0)
+    return;
+  printf ("\n%s%s%s\n", colour ? colour : "", title, colour ? PLAIN : "");
+  for (guint i = 0; i < lines->len; i++)
+    printf ("  %s\n", (const char *)lines->pdata[i]);
+}
+
+static void
+print_table (const CgStatus *status, const GPtrArray *warnings) {
+  gboolean colour = use_colour ();
+  if (status->gateways->len == 0)
+    puts ("no gateways");
+  else
+    printf ("%s%-12s  %-15s  %-10s  %-8s  %-8s  %s%s\n", colour ? BOLD : "", "GATEWAY", "INTERFACE",
+            "TABLE", "IPV4", "IPV6", "CONFINED UIDS", colour ? PLAIN : "");
+  for (guint i = 0; i < status->gateways->len; i++)
+    print_row (status->gateways->pdata[i], colour);
+  for (guint i = 0; i < status->gateways->len; i++) {
+    const CgGatewayStatus *gateway = status->gateways->pdata[i];
+    g_autofree char *title = g_strdup_printf (
+        "%s differs; 'custom-gateway reapply %s' would do:", gateway->tunnel->gateway->name,
+        gateway->tunnel->gateway->name);
+    print_lines (title, gateway->differences, colour ? RED : NULL);
+  }
+  print_lines ("Left over, no gateway needs it; 'custom-gateway reapply' would do:",
+               status->differences, colour ? RED : NULL);
+  print_lines ("Warnings:", warnings, colour ? YELLOW : NULL);
+}
+
+static void
+json_lines (GString *json, const char *key, const GPtrArray *lines) {
+  cg_json_open (json, key, '[');
+  for (guint i = 0; i < lines->len; i++)
+    cg_json_string (json, NULL, lines->pdata[i]);
+  cg_json_close (json, ']');
+}
+
+static void
+json_family (GString *json, const char *key, const CgFamilyStatus *status) {
+  cg_json_open (json, key, '{');
+  cg_json_string (json, "state", cg_status_word (status));
+  cg_json_string (json, "should", cg_state_name (status->should));
+  cg_json_close (json, '}');
+}
+
+static void
+json_gateway (GString *json, const CgGatewayStatus *status) {
+  const CgTunnel *tunnel = status->tunnel;
+  const CgGateway *gateway = tunnel->gateway;
+  cg_json_open (json, NULL, '{');
+  cg_json_string (json, "name", gateway->name);
+  cg_json_string (json, "interface", gateway->interface);
+  cg_json_number (json, "ifindex", tunnel->ifindex);
+  cg_json_number (json, "table", tunnel->table);
+  cg_json_number (json, "priority", gateway->priority);
+  cg_json_open (json, "uids", '[');
+  for (guint i = 0; i < gateway->uids->len; i++) {
+    CgUidRange range = g_array_index (gateway->uids, CgUidRange, i);
+    cg_json_open (json, NULL, '[');
+    cg_json_number (json, NULL, range.first);
+    cg_json_number (json, NULL, range.last);
+    cg_json_close (json, ']');
+  }
+  cg_json_close (json, ']');
+  json_family (json, "ipv4", &status->family[0]);
+  json_family (json, "ipv6", &status->family[1]);
+  cg_json_number (json, "rp_filter", tunnel->rp_filter);
+  json_lines (json, "differences", status->differences);
+  cg_json_close (json, '}');
+}
+
+static void
+print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *config) {
+  g_autoptr (GString) json = g_string_new (NULL);
+  cg_json_open (json, NULL, '{');
+  cg_json_open (json, "gateways", '[');
+  for (guint i = 0; i < status->gateways->len; i++)
+    json_gateway (json, status->gateways->pdata[i]);
+  cg_json_close (json, ']');
+  json_lines (json, "differences", status->differences);
+  json_lines (json, "warnings", warnings);
+  cg_json_open (json, "errors", '[');
+  for (guint i = 0; i < config->bad->len; i++)
+    cg_json_string (json, NULL, ((const CgBadFile *)config->bad->pdata[i])->error->message);
+  cg_json_close (json, ']');
+  cg_json_close (json, '}');
+  puts (json->str);
+}
+
+int
+cg_command_status (const CgOptions *options, const char *const *names) {
+  int bad = CG_EXIT_DONE;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) config = cg_load_for (options, names, &bad);
+  if (!config)
+    return bad;
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (&error);
+  if (!netlink)
+    return cg_fail (error);
+  g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, &error);
+  if (!facts)
+    return cg_fail (error);
+
+  g_autoptr (CgStatus) status = cg_status_new (facts, names);
+  g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
+  if (options->json)
+    print_json (status, warnings, config);
+  else
+    print_table (status, warnings);
+  if (bad != CG_EXIT_DONE)
+    return bad;
+  return cg_status_differs (status) ? CG_EXIT_DIFFERENT : CG_EXIT_DONE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "apply.h"
+
+/* The commands of custom-gateway(8). Each takes what stood behind its name on the command line
+ * (NULL at the end), says on stderr what went wrong, and returns the exit status. */
+int cg_command_reapply (const CgOptions *options, const char *const *names);
+int cg_command_remove (const CgOptions *options, const char *const *names);
+int cg_command_status (const CgOptions *options, const char *const *names);
+int cg_command_check (const CgOptions *options, const char *const *files);
+int cg_command_event (const CgOptions *options, const char *const *arguments);
+
+enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
+
+/* Says what the error says and returns the exit status for it. */
+int cg_fail (const GError *error);
+
+/* Loads the configuration for a run over the gateways named, or over all if none is. Says what is
+ * wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then. NULL if
+ * there is nothing to go on with. */
+CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);

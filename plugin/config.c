@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX   ".conf"
+#define MAX_FILE (4 << 20) /* bytes; ten thousand scattered users take 60 kB */
+
+static void
+bad_file_free (CgBadFile *bad) {
+  g_free (bad->name);
+  g_error_free (bad->error);
+  g_free (bad);
+}
+
+void
+cg_config_free (CgConfig *config) {
+  g_ptr_array_unref (config->gateways);
+  g_ptr_array_unref (config->bad);
+  g_free (config);
+}
+
+const CgGateway *
+cg_config_find (const CgConfig *config, const char *name) {
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (g_str_equal (gateway->name, name))
+      return gateway;
+  }
+  return NULL;
+}
+
+const GError *
+cg_config_find_bad (const CgConfig *config, const char *name) {
+  for (guint i = 0; i < config->bad->len; i++) {
+    const CgBadFile *bad = config->bad->pdata[i];
+    if (g_str_equal (bad->name, name))
+      return bad->error;
+  }
+  return NULL;
+}
+
+/* Whoever may write here may say whose traffic goes where. */
+static gboolean
+check_trust (const struct stat *found, const char *path, GError **error) {
+  if (found->st_uid != 0) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: belongs to uid %u, so it is not trusted; run 'chown root' on it", path,
+                 found->st_uid);
+    return FALSE;
+  }
+  if (found->st_mode & (S_IWGRP | S_IWOTH)) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: group or others can write it, so it is not trusted; run 'chmod go-w' on it",
+                 path);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+read_all (int fd, gsize size, GString *text) {
+  g_string_set_size (text, size);
+  gsize done = 0;
+  while (done < size) {
+    ssize_t got = read (fd, text->str + done, size - done);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return FALSE;
+    if (got == 0)
+      break; /* it became shorter meanwhile */
+    done += (gsize)got;
+  }
+  g_string_set_size (text, done);
+  return TRUE;
+}
+
+/* Checks and reads through one descriptor, so that what is read is what was checked. */
+static GString *
+read_trusted (const char *path, const char *shown, GError **error) {
+  /* O_NONBLOCK: a FIFO of that name must not hang us */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat found;
+  if (fd < 0 || fstat (fd, &found) < 0) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", shown, g_strerror (errno));
+    if (fd >= 0)
+      close (fd);
+    return NULL;
+  }
+  g_autoptr (GString) text = g_string_new (NULL);
+  gboolean read = FALSE;
+  if (!S_ISREG (found.st_mode))
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: not a regular file", shown);
+  else if (found.st_size > MAX_FILE)
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: larger than %d bytes", shown, MAX_FILE);
+  else if (check_trust (&found, shown, error)) {
+    read = read_all (fd, (gsize)found.st_size, text);
+    if (!read)
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", shown, g_strerror (errno));
+  }
+  close (fd);
+  return read ? g_steal_pointer (&text) : NULL;
+}
+
+CgGateway *
+cg_config_load_file (const char *path, CgUserLookup lookup, GError **error) {
+  g_autofree char *file = g_path_get_basename (path);
+  g_autofree char *quoted = cg_quote (file);
+  g_autofree char *name =
+      g_str_has_suffix (file, SUFFIX) ? g_strndup (file, strlen (file) - strlen (SUFFIX)) : NULL;
+  if (!name || !cg_gateway_name_valid (name)) {
+    g_set_error (
+        error, CG_ERROR, CG_ERROR_CONFIG,
+        "%s: a gateway's file is called NAME.conf, with a NAME of 1 to 64 letters, digits, "
+        "'_', '.', '@' and '-'",
+        quoted);
+    return NULL;
+  }
+  g_autoptr (GString) text = read_trusted (path, file, error);
+  if (!text)
+    return NULL;
+  return cg_gateway_parse (name, text->str, text->len, lookup, error);
+}
+
+/* A uid can take one way only, and a table can hold one. */
+static gboolean
+check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **error) {
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *other = config->gateways->pdata[i];
+    CgUidRange shared;
+    if (cg_uids_overlap (gateway->uids, other->uids, &shared)) {
+      g_autofree char *uids = cg_uid_range_to_string (shared);
+      g_set_error (
+          error, CG_ERROR, CG_ERROR_CONFIG,
+          "%s.conf: [Gateway] Users: gateway '%s' already has uid '%s'; remove it from one "
+          "of the two files",
+          gateway->name, other->name, uids);
+      return FALSE;
+    }
+    for (char **service = gateway->services; *service; service++)
+      if (g_strv_contains ((const char *const *)other->services, *service)) {
+        g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                     "%s.conf: [Gateway] Services: gateway '%s' already has '%s'; remove it from "
+                     "one of the two files",
+                     gateway->name, other->name, *service);
+        return FALSE;
+      }
+    if (gateway->table && gateway->table == other->table) {
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s.conf: [Gateway] Table: gateway '%s' already has table '%u'; choose another, "
+                   "or auto",
+                   gateway->name, other->name, gateway->table);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+load_into (CgConfig *config, const char *directory, const char *file, CgUserLookup lookup) {
+  g_autofree char *path = g_build_filename (directory, file, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgGateway) gateway = cg_config_load_file (path, lookup, &error);
+  if (gateway && check_conflicts (gateway, config, &error)) {
+    g_ptr_array_add (config->gateways, g_steal_pointer (&gateway));
+    return;
+  }
+  CgBadFile *bad = g_new0 (CgBadFile, 1);
+  bad->name = g_strndup (file, strlen (file) - strlen (SUFFIX));
+  bad->error = g_steal_pointer (&error);
+  g_ptr_array_add (config->bad, bad);
+}
+
+static int
+is_gateway_file (const struct dirent *entry) {
+  return entry->d_name[0] != '.' && g_str_has_suffix (entry->d_name, SUFFIX);
+}
+
+/* By name, so that a conflict always costs the same one, in whatever locale. */
+static int
+by_file_name (const struct dirent **a, const struct dirent **b) {
+  return strcmp ((*a)->d_name, (*b)->d_name);
+}
+
+CgConfig *
+cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error) {
+  g_autoptr (CgConfig) config = g_new0 (CgConfig, 1);
+  config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify)cg_gateway_free);
+  config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify)bad_file_free);
+
+  struct stat found;
+  if (stat (directory, &found) < 0) {
+    if (errno == ENOENT && missing_ok)
+      return g_steal_pointer (&config);
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s; nothing was changed", directory,
+                 g_strerror (errno));
+    return NULL;
+  }
+  if (!check_trust (&found, directory, error))
+    return NULL;
+
+  struct dirent **entry = NULL;
+  int count = scandir (directory, &entry, is_gateway_file, by_file_name);
+  if (count < 0) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s; nothing was changed", directory,
+                 g_strerror (errno));
+    return NULL;
+  }
+  for (int i = 0; i < count; i++) {
+    load_into (config, directory, entry[i]->d_name, lookup);
+    free (entry[i]);
+  }
+  free (entry);
+  return g_steal_pointer (&config);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "gateway.h"
+
+/* A file that is not in force, and why. */
+typedef struct {
+  char *name; /* of the gateway that it would be */
+  GError *error;
+} CgBadFile;
+
+/* All files of a configuration directory. */
+typedef struct {
+  GPtrArray *gateways; /* CgGateway, by name */
+  GPtrArray *bad;      /* CgBadFile */
+} CgConfig;
+
+void cg_config_free (CgConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgConfig, cg_config_free)
+
+/* Loads each NAME.conf of the directory. A file that is broken, that its owner or mode makes
+ * untrustworthy, or that takes a uid or a table which an earlier gateway (by name) already has,
+ * goes to bad and costs that gateway alone. Returns NULL with error set only if the directory
+ * itself cannot be read (CG_ERROR_CONFIG; with missing_ok a directory that does not exist is an
+ * empty one) or is not root's alone. */
+CgConfig *
+cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error);
+
+/* One file, for itself, as "check FILE" wants it: name, trust and text. */
+CgGateway *cg_config_load_file (const char *path, CgUserLookup lookup, GError **error);
+
+/* The gateway of that name, or NULL. The config keeps it. */
+const CgGateway *cg_config_find (const CgConfig *config, const char *name);
+
+/* Why the file of that name is not in force, or NULL if there is no such bad file. */
+const GError *cg_config_find_bad (const CgConfig *config, const char *name);

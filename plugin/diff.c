@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "diff.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+void
+cg_scope_free (CgScope *scope) {
+  g_array_unref (scope->tables);
+  g_free (scope);
+}
+
+static gboolean
+has_table (const GArray *tables, guint32 table) {
+  for (guint i = 0; i < tables->len; i++)
+    if (g_array_index (tables, guint32, i) == table)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+in_scope (const CgScope *scope, guint32 table) {
+  return scope->all || has_table (scope->tables, table);
+}
+
+static gboolean
+belongs_to_gateway (const CgFacts *facts, guint32 table) {
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
+      return TRUE;
+  return FALSE;
+}
+
+/* Adds tables that no gateway has any more but whose rules catch these uids. */
+static void
+add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids) {
+  for (guint i = 0; i < facts->rules->len; i++) {
+    CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    GArray range = {.data = (char *)&rule->uids, .len = 1};
+    if (rule->protocol == CG_PROTOCOL && !belongs_to_gateway (facts, rule->table) &&
+        !has_table (scope->tables, rule->table) && cg_uids_overlap (&range, uids, NULL))
+      g_array_append_val (scope->tables, rule->table);
+  }
+}
+
+CgScope *
+cg_scope_new (const CgFacts *facts, const char *const *names) {
+  gboolean complete = facts->config->bad->len == 0;
+  CgScope *scope = g_new0 (CgScope, 1);
+  scope->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
+  scope->all = !*names && complete;
+  if (scope->all)
+    return scope;
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (!*names || g_strv_contains (names, tunnel->gateway->name))
+      g_array_append_val (scope->tables, tunnel->table);
+  }
+  for (guint i = 0; complete && i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (has_table (scope->tables, tunnel->table))
+      add_stale_tables (scope, facts, tunnel->gateway->uids);
+  }
+  return scope;
+}
+
+static void
+add_rule_op (GArray *ops, CgStep step, const CgRule *rule) {
+  CgOp op = {.step = step, .rule = *rule};
+  g_array_append_val (ops, op);
+}
+
+static void
+add_route_op (GArray *ops, CgStep step, const CgRoute *route) {
+  CgOp op = {.step = step, .route = *route};
+  g_array_append_val (ops, op);
+}
+
+/* Walks two sorted arrays at once. */
+static void
+diff_rules (GArray *ops, const GArray *wanted, const GArray *found) {
+  guint i = 0, j = 0;
+  while (i < wanted->len || j < found->len) {
+    const CgRule *want = i < wanted->len ? &g_array_index (wanted, CgRule, i) : NULL;
+    const CgRule *have = j < found->len ? &g_array_index (found, CgRule, j) : NULL;
+    int order = !want ? 1 : !have ? -1 : cg_rule_compare (want, have);
+    if (order < 0)
+      add_rule_op (ops, CG_STEP_ADD_RULE, want);
+    if (order > 0)
+      add_rule_op (ops, CG_STEP_DEL_RULE, have);
+    i += order <= 0;
+    j += order >= 0;
+  }
+}
+
+static void
+diff_routes (GArray *ops, const GArray *wanted, const GArray *found) {
+  guint i = 0, j = 0;
+  while (i < wanted->len || j < found->len) {
+    const CgRoute *want = i < wanted->len ? &g_array_index (wanted, CgRoute, i) : NULL;
+    const CgRoute *have = j < found->len ? &g_array_index (found, CgRoute, j) : NULL;
+    int order = !want ? 1 : !have ? -1 : cg_route_compare (want, have);
+    if (order < 0)
+      add_route_op (ops, cg_route_is_last_word (want) ? CG_STEP_ADD_PROHIBIT : CG_STEP_ADD_WAY,
+                    want);
+    if (order > 0)
+      add_route_op (ops, cg_route_is_last_word (have) ? CG_STEP_DEL_PROHIBIT : CG_STEP_DEL_WAY,
+                    have);
+    i += order <= 0;
+    j += order >= 0;
+  }
+}
+
+/* What of an array of rules or routes a run is about, sorted. */
+static GArray *
+rules_in_scope (const GArray *rules, const CgScope *scope) {
+  GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRule));
+  for (guint i = 0; i < rules->len; i++) {
+    const CgRule *rule = &g_array_index (rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && in_scope (scope, rule->table))
+      g_array_append_val (chosen, *rule);
+  }
+  g_array_sort (chosen, cg_rule_compare);
+  return chosen;
+}
+
+static GArray *
+routes_in_scope (const GArray *routes, const CgScope *scope) {
+  GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRoute));
+  for (guint i = 0; i < routes->len; i++) {
+    const CgRoute *route = &g_array_index (routes, CgRoute, i);
+    if (route->protocol == CG_PROTOCOL && in_scope (scope, route->table))
+      g_array_append_val (chosen, *route);
+  }
+  g_array_sort (chosen, cg_route_compare);
+  return chosen;
+}
+
+static gboolean
+filter_is_wanted (const GArray *filters, const char *ifname) {
+  for (guint i = 0; i < filters->len; i++)
+    if (g_str_equal (g_array_index (filters, CgFilter, i).ifname, ifname))
+      return TRUE;
+  return FALSE;
+}
+
+/* An interface may carry several gateways: its filter is in scope with any of them. That of an
+ * interface which no gateway has any more is so if everything is. */
+static gboolean
+filter_in_scope (const CgFacts *facts, const CgScope *scope, const char *ifname) {
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_strcmp0 (tunnel->gateway->interface, ifname) == 0 && in_scope (scope, tunnel->table))
+      return TRUE;
+  }
+  return scope->all;
+}
+
+static void
+diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope) {
+  for (guint i = 0; i < plan->filters->len; i++) {
+    CgOp op = {.step = CG_STEP_SET_FILTER, .filter = g_array_index (plan->filters, CgFilter, i)};
+    if (op.filter.now != op.filter.value && filter_in_scope (facts, scope, op.filter.ifname))
+      g_array_append_val (ops, op);
+  }
+  for (guint i = 0; i < facts->kept->len; i++) {
+    const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
+    CgOp op = {
+        .step = CG_STEP_RESTORE_FILTER,
+        .filter = {.ifindex = kept->ifindex, .value = kept->saved.value, .now = kept->value}};
+    g_strlcpy (op.filter.ifname, kept->saved.ifname, sizeof op.filter.ifname);
+    if (cg_kept_filter_is_ours (kept) && !filter_is_wanted (plan->filters, op.filter.ifname) &&
+        filter_in_scope (facts, scope, op.filter.ifname))
+      g_array_append_val (ops, op);
+  }
+}
+
+static int
+by_step (gconstpointer a, gconstpointer b) {
+  const CgOp *left = a, *right = b;
+  if (left->step != right->step)
+    return left->step < right->step ? -1 : 1;
+  if (left->step != CG_STEP_ADD_WAY)
+    return 0;
+  /* the tunnel before the bypasses */
+  return (left->route.type != RTN_UNICAST) - (right->route.type != RTN_UNICAST);
+}
+
+GArray *
+cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope) {
+  GArray *ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
+  g_autoptr (GArray) wanted_rules = rules_in_scope (plan->rules, scope);
+  g_autoptr (GArray) found_rules = rules_in_scope (facts->rules, scope);
+  g_autoptr (GArray) wanted_routes = routes_in_scope (plan->routes, scope);
+  g_autoptr (GArray) found_routes = routes_in_scope (facts->routes, scope);
+  diff_rules (ops, wanted_rules, found_rules);
+  diff_routes (ops, wanted_routes, found_routes);
+  diff_filters (ops, plan, facts, scope);
+  g_array_sort (ops, by_step); /* stable, by its documentation */
+  return ops;
+}
+
+static char *
+filter_to_string (const CgFilter *filter) {
+  /* sysctl(8): where a part of the name holds a dot, slashes separate the parts */
+  g_autofree char *name = g_strdup_printf ("net/ipv4/conf/%s/rp_filter", filter->ifname);
+  if (!strchr (filter->ifname, '.'))
+    g_strdelimit (name, "/", '.');
+  g_autofree char *assignment = g_strdup_printf ("%s=%d", name, filter->value);
+  g_autofree char *quoted = g_shell_quote (assignment);
+  return g_strdup_printf ("sysctl -w %s", cg_is_shell_word (assignment) ? assignment : quoted);
+}
+
+char *
+cg_op_to_string (const CgOp *op) {
+  gboolean add = op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_ADD_RULE ||
+                 op->step == CG_STEP_ADD_WAY;
+  const char *object = NULL;
+  g_autofree char *rest = NULL;
+  gboolean odd = FALSE;
+  guint8 family;
+
+  switch (op->step) {
+  case CG_STEP_RESTORE_FILTER:
+  case CG_STEP_SET_FILTER:
+    return filter_to_string (&op->filter);
+  case CG_STEP_ADD_RULE:
+  case CG_STEP_DEL_RULE:
+    object = "rule";
+    rest = cg_rule_to_string (&op->rule);
+    family = op->rule.family;
+    odd = op->rule.odd;
+    break;
+  default:
+    object = "route";
+    rest = cg_route_to_string (&op->route);
+    family = op->route.family;
+    odd = op->route.odd;
+  }
+  return g_strdup_printf ("ip -%c %s %s %s%s", family == AF_INET6 ? '6' : '4', object,
+                          add ? "add" : "del", rest, odd ? " # and more that it says" : "");
+}

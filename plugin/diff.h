@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "plan.h"
+
+/* The steps of a change, in the order in which they are done. Each is complete before the next
+ * begins. Whatever is cut off behind any operation, a confined uid is at worst blocked: what closes
+ * a way goes first, then rules move over (the new ones stand before the old ones go), then what
+ * opens a way. */
+typedef enum {
+  CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it */
+  CG_STEP_DEL_WAY,        /* closes: ways through a table that are no longer wanted */
+  CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
+  CG_STEP_ADD_RULE,       /* closes */
+  CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
+  CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
+  CG_STEP_ADD_WAY,        /* opens the tunnel, then the bypasses */
+  CG_STEP_DEL_PROHIBIT,   /* of tables that no rule looks at any more */
+  CG_N_STEPS
+} CgStep;
+
+/* One change of the kernel. */
+typedef struct {
+  CgStep step;
+  union {
+    CgRule rule; /* the message in rule or route is borrowed from the facts */
+    CgRoute route;
+    CgFilter filter;
+  };
+} CgOp;
+
+/* For which tables a run may change anything. */
+typedef struct {
+  gboolean all;   /* all that is ours, whether a gateway needs it or not */
+  GArray *tables; /* guint32: otherwise, these */
+} CgScope;
+
+void cg_scope_free (CgScope *scope);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgScope, cg_scope_free)
+
+/* The scope of a run over the gateways named (none named: over all). Their own tables; and tables
+ * of ours that are no gateway's any more: all of them if none is named, otherwise those with a rule
+ * for a uid of a gateway that is named, which would stand before its new rules. As long as the
+ * config has a bad file nobody can know which tables are no gateway's, so none of those is
+ * included. */
+CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
+
+/* The operations, in their order, that make what the facts found within the scope what the plan
+ * says. Pure. What is not ours is in no operation. The array of CgOp borrows from plan and facts.
+ */
+GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
+
+/* The line of ip(8) or sysctl(8) that does the same. The caller owns the result. */
+char *cg_op_to_string (const CgOp *op);

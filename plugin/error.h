@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* The one error domain; its codes are the exit statuses of custom-gateway(8). */
+#define CG_ERROR (cg_error_quark ())
+
+typedef enum {
+  CG_ERROR_FAILED = 1, /* the system or the kernel refused */
+  CG_ERROR_CONFIG = 2, /* bad usage or bad configuration: nothing was changed */
+} CgError;
+
+GQuark cg_error_quark (void);
+
+/* A word from outside as it may be shown in a message: in single quotes, with what is not printable
+ * ASCII escaped, cut off after 64 bytes. Takes any NUL-terminated bytes; the caller owns the
+ * result. */
+char *cg_quote (const char *word);

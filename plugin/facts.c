@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "facts.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "rtnl.h"
+
+/* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
+#define TABLE_BASE 198000000u
+#define TABLE_SPAN 1000000u
+/* So many tables in a row that others use are no accident. */
+#define TABLE_TRIES 64
+
+/* Room for a request, started as mnl wants it. */
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} Message;
+
+void
+cg_facts_free (CgFacts *facts) {
+  g_array_unref (facts->tunnels);
+  g_array_unref (facts->rules);
+  g_array_unref (facts->routes);
+  g_array_unref (facts->foreign);
+  g_array_unref (facts->kept);
+  g_free (facts);
+}
+
+/* FNV-1a, 32 bits (draft-eastlake-fnv): the same on every machine and for ever, which g_str_hash()
+ * does not promise. */
+static guint32
+hash_name (const char *name) {
+  guint32 hash = 2166136261u;
+  for (; *name; name++)
+    hash = (hash ^ (guint8)*name) * 16777619u;
+  return hash;
+}
+
+guint32
+cg_facts_table_candidate (const CgGateway *gateway, guint n) {
+  if (gateway->table && n == 0)
+    return gateway->table;
+  return TABLE_BASE + (hash_name (gateway->name) + n) % TABLE_SPAN;
+}
+
+gboolean
+cg_kept_filter_is_ours (const CgKeptFilter *kept) {
+  return kept->ifindex == kept->saved.ifindex && kept->value == CG_FILTER_LOOSE;
+}
+
+static void
+gather_kept (CgFacts *facts, const char *runtime_dir) {
+  g_autoptr (GArray) saved = g_array_new (FALSE, TRUE, sizeof (CgSavedFilter));
+  cg_runtime_load_filters (runtime_dir, saved);
+  for (guint i = 0; i < saved->len; i++) {
+    CgKeptFilter kept = {.saved = g_array_index (saved, CgSavedFilter, i)};
+    kept.ifindex = if_nametoindex (kept.saved.ifname);
+    kept.value = cg_sysctl_read_filter (kept.saved.ifname);
+    g_array_append_val (facts->kept, kept);
+  }
+}
+
+static gboolean
+gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error) {
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    Message space;
+    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+    g_autoptr (GError) why = NULL;
+    cg_rtnl_get_rules (request, cg_families[i]);
+    int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_rule, facts->rules, &why);
+    facts->has[i] = number == 0;
+    /* without IPv6 in the kernel (ipv6.disable=1) nothing leaves by IPv6 either */
+    if (number == EAFNOSUPPORT || number == EOPNOTSUPP)
+      continue;
+    if (number != 0) {
+      g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the rules: ");
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* table 0: of all. protocol 0: whoever's. */
+static gboolean
+gather_routes (const CgFacts *facts,
+               CgNetlink *netlink,
+               guint32 table,
+               guint8 protocol,
+               GArray *routes,
+               GError **error) {
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    Message space;
+    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+    g_autoptr (GError) why = NULL;
+    if (!facts->has[i])
+      continue;
+    cg_rtnl_get_routes (request, cg_families[i], table, protocol);
+    int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_route, routes, &why);
+    if (number != 0 && number != ENOENT) { /* ENOENT: no such table yet */
+      g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the routes: ");
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+name_interfaces (GArray *routes) {
+  for (guint i = 0; i < routes->len; i++) {
+    CgRoute *route = &g_array_index (routes, CgRoute, i);
+    if (route->ifindex && !if_indextoname (route->ifindex, route->ifname))
+      *route->ifname = '\0';
+  }
+}
+
+static gboolean
+table_is_taken (const CgFacts *facts, guint32 table) {
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
+      return TRUE;
+  return FALSE;
+}
+
+/* Another gateway's Table= goes before a derived number, whatever the order of the names. */
+static gboolean
+table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table) {
+  for (guint i = 0; i < facts->config->gateways->len; i++) {
+    const CgGateway *other = facts->config->gateways->pdata[i];
+    if (other != gateway && other->table == table)
+      return TRUE;
+  }
+  return table_is_taken (facts, table);
+}
+
+static guint
+count_foreign (const GArray *routes, guint from) {
+  guint count = 0;
+  for (guint i = from; i < routes->len; i++)
+    count += g_array_index (routes, CgRoute, i).protocol != CG_PROTOCOL;
+  return count;
+}
+
+/* Keeps only others' routes, from the one numbered from on. */
+static void
+drop_ours (GArray *routes, guint from) {
+  for (guint i = routes->len; i-- > from;)
+    if (g_array_index (routes, CgRoute, i).protocol == CG_PROTOCOL)
+      g_array_remove_index (routes, i);
+}
+
+/* A route of somebody else in our table is a way out that we did not plan. We never touch it: we go
+ * to another table. */
+static gboolean
+choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+  const CgGateway *gateway = tunnel->gateway;
+  for (guint n = 0; n < TABLE_TRIES; n++) {
+    guint32 table = cg_facts_table_candidate (gateway, n);
+    guint before = facts->foreign->len;
+    if (table_is_reserved (facts, gateway, table))
+      continue;
+    if (!gather_routes (facts, netlink, table, 0, facts->foreign, error))
+      return FALSE;
+    guint count = count_foreign (facts->foreign, before);
+    drop_ours (facts->foreign, before);
+    if (count == 0) {
+      tunnel->table = table;
+      return TRUE;
+    }
+  }
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
+               "%s: others use all the tables that it could have; give Table=", gateway->name);
+  return FALSE;
+}
+
+static gboolean
+address_is_usable (const CgAddress *address) {
+  if (address->family == AF_INET)
+    return address->scope < RT_SCOPE_HOST;
+  if (address->flags & IFA_F_DADFAILED)
+    return FALSE;
+  if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
+    return FALSE;
+  return address->scope <= RT_SCOPE_LINK;
+}
+
+static gboolean
+gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    Message space;
+    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+    g_autoptr (GError) why = NULL;
+    if (!facts->has[i])
+      continue;
+    cg_rtnl_get_addresses (request, cg_families[i], tunnel->ifindex);
+    int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_address, addresses, &why);
+    if (number != 0 && number != ENODEV) { /* ENODEV: it vanished just now */
+      g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the addresses: ");
+      return FALSE;
+    }
+  }
+  for (guint i = 0; i < addresses->len; i++) {
+    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
+    if (address->ifindex != tunnel->ifindex || !address_is_usable (address))
+      continue;
+    tunnel->usable[cg_family_index (address->family)] = TRUE;
+    if (address->family == AF_INET6 && address->scope == RT_SCOPE_UNIVERSE)
+      tunnel->global_ipv6 = TRUE;
+  }
+  return TRUE;
+}
+
+static gboolean
+gather_tunnel (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+  const char *ifname = tunnel->gateway->interface;
+  tunnel->rp_filter = -1;
+  if (!ifname)
+    return TRUE;
+
+  Message space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
+  g_autoptr (GError) why = NULL;
+  cg_rtnl_get_link (request, ifname);
+  int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_link, links, &why);
+  if (number == ENODEV || (number == 0 && links->len == 0))
+    return TRUE;
+  if (number != 0) {
+    g_propagate_prefixed_error (error, g_steal_pointer (&why), "%s: ", ifname);
+    return FALSE;
+  }
+  CgLink link = g_array_index (links, CgLink, 0);
+  tunnel->ifindex = link.ifindex;
+  tunnel->is_up = (link.flags & IFF_UP) != 0;
+  tunnel->rp_filter = cg_sysctl_read_filter (ifname);
+  return gather_addresses (facts, netlink, tunnel, error);
+}
+
+CgFacts *
+cg_facts_gather (const CgConfig *config,
+                 CgNetlink *netlink,
+                 const char *runtime_dir,
+                 GError **error) {
+  g_autoptr (CgFacts) facts = g_new0 (CgFacts, 1);
+  facts->config = config;
+  facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));
+  facts->rules = cg_rules_new ();
+  facts->routes = cg_routes_new ();
+  facts->foreign = cg_routes_new ();
+  facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
+  facts->rp_filter_all = cg_sysctl_read_filter ("all");
+  gather_kept (facts, runtime_dir);
+
+  if (!gather_rules (facts, netlink, error) ||
+      !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))
+    return NULL;
+  for (guint i = 0; i < config->gateways->len; i++) {
+    CgTunnel tunnel = {.gateway = config->gateways->pdata[i]};
+    if (!choose_table (facts, netlink, &tunnel, error) ||
+        !gather_tunnel (facts, netlink, &tunnel, error))
+      return NULL;
+    g_array_append_val (facts->tunnels, tunnel);
+  }
+  name_interfaces (facts->routes);
+  name_interfaces (facts->foreign);
+  return g_steal_pointer (&facts);
+}

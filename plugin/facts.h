@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "config.h"
+#include "netlink.h"
+#include "routing.h"
+#include "runtime.h"
+
+/* What the plan is made from: a snapshot of everything that it depends on, as plain data. */
+
+/* A gateway's tunnel, as it is now. */
+typedef struct {
+  const CgGateway *gateway;
+  guint32 table;                  /* the gateway's own, see cg_facts_table_candidate */
+  guint32 ifindex;                /* 0 if there is no such interface */
+  gboolean is_up;                 /* IFF_UP */
+  gboolean usable[CG_N_FAMILIES]; /* has an address of the family that traffic can leave with; for
+                                     IPv6 also one of link scope */
+  gboolean global_ipv6;           /* one of them of global scope (ULA too) */
+  int rp_filter;                  /* net.ipv4.conf.IFACE.rp_filter, or -1 */
+} CgTunnel;
+
+/* net.ipv4.conf.IFACE.rp_filter (ip-sysctl.rst): 1 drops what would not be answered by the same
+ * interface, 2 only what could not be answered at all. */
+#define CG_FILTER_STRICT 1
+#define CG_FILTER_LOOSE  2
+
+/* An interface whose value we kept, and how it is now. */
+typedef struct {
+  CgSavedFilter saved;
+  guint32 ifindex; /* 0 if it is gone */
+  int value;       /* -1 if it is gone */
+} CgKeptFilter;
+
+typedef struct {
+  const CgConfig *config;
+  GArray *tunnels;             /* CgTunnel, one for each gateway of the config, in its order */
+  gboolean has[CG_N_FAMILIES]; /* the kernel knows the family */
+  GArray *rules;               /* CgRule: every rule there is */
+  GArray *routes;              /* CgRoute: ours, in whatever table */
+  GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
+  GArray *kept;                /* CgKeptFilter */
+  int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
+} CgFacts;
+
+void cg_facts_free (CgFacts *facts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgFacts, cg_facts_free)
+
+/* Looks. Changes nothing. The facts borrow the config. NULL with a CG_ERROR_FAILED if the kernel
+ * does not answer. */
+CgFacts *cg_facts_gather (const CgConfig *config,
+                          CgNetlink *netlink,
+                          const char *runtime_dir,
+                          GError **error);
+
+/* The table numbers that a gateway takes, in this order, until one holds nobody else's routes and
+ * belongs to no earlier gateway: first Table=, if it is given, then numbers derived from the name
+ * (198000000-198999999). n counts from 0. */
+guint32 cg_facts_table_candidate (const CgGateway *gateway, guint n);
+
+/* Whether the value that stands there is the one that we wrote: the interface is still the same and
+ * nobody has written another one since. */
+gboolean cg_kept_filter_is_ours (const CgKeptFilter *kept);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gateway.h"
+#include "gateway-keys.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GROUP    "Gateway"
+#define MAX_NAME 64 /* bytes of a gateway's name */
+
+void
+cg_gateway_free (CgGateway *gateway) {
+  g_free (gateway->name);
+  g_free (gateway->interface);
+  g_free (gateway->connection);
+  g_free (gateway->interface_unit);
+  g_strfreev (gateway->services);
+  g_array_unref (gateway->uids);
+  g_array_unref (gateway->dns);
+  g_array_unref (gateway->bypass);
+  g_free (gateway);
+}
+
+static CgGateway *
+gateway_new (const char *name) {
+  CgGateway *gateway = g_new0 (CgGateway, 1);
+  gateway->name = g_strdup (name);
+  gateway->services = g_new0 (char *, 1);
+  gateway->uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  gateway->dns = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  gateway->bypass = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  gateway->guard = CG_GUARD_YES;
+  gateway->priority = CG_PRIORITY_DEFAULT;
+  return gateway;
+}
+
+gboolean
+cg_user_lookup (const char *name, guint32 *uid, GError **error) {
+  struct passwd entry, *found = NULL;
+  gsize size = 1024;
+  g_autofree char *buffer = g_malloc (size);
+  int status;
+  while ((status = getpwnam_r (name, &entry, buffer, size, &found)) == ERANGE && size < 1 << 20) {
+    size *= 2;
+    buffer = g_realloc (buffer, size);
+  }
+  if (!found) {
+    /* getpwnam(3): these all mean that there is no such name */
+    if (status == 0 || status == ENOENT || status == ESRCH || status == EBADF || status == EPERM)
+      g_set_error_literal (error, CG_ERROR, CG_ERROR_CONFIG, "no such user");
+    else
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "the user database does not answer (%s) for",
+                   g_strerror (status));
+    return FALSE;
+  }
+  *uid = found->pw_uid;
+  return TRUE;
+}
+
+gboolean
+cg_interface_name_valid (const char *name) {
+  static const char *const special[] = {".", "..", "lo", "all", "default", NULL};
+  gsize length = strlen (name);
+  if (length == 0 || length >= IFNAMSIZ || g_strv_contains (special, name))
+    return FALSE;
+  for (const guchar *c = (const guchar *)name; *c; c++)
+    /* 0xa0 is white space to the kernel's isspace() */
+    if (*c <= ' ' || *c == 0x7f || *c == 0xa0 || *c == '/' || *c == ':')
+      return FALSE;
+  return TRUE;
+}
+
+#define NAME_CHARS "_.@-" G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS
+
+gboolean
+cg_gateway_name_valid (const char *name) {
+  gsize length = strlen (name);
+  return length > 0 && length <= MAX_NAME && name[0] != '.' && name[0] != '-' &&
+         strspn (name, NAME_CHARS) == length;
+}
+
+/* What GKeyFile does not refuse, or not in words that help. It silently lets the last of two equal
+ * keys win; a second Users= line would then take users out of the tunnel. */
+static gboolean
+check_lines (const char *file, const char *text, GError **error) {
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i]; i++) {
+    char *line = g_strstrip (lines[i]);
+    char *equals = strchr (line, '=');
+    if (!*line || *line == '#' || *line == '[')
+      continue;
+    g_autofree char *key = equals ? g_strchomp (g_strndup (line, (gsize)(equals - line))) : NULL;
+    g_autofree char *quoted = cg_quote (key ? key : line);
+    if (!key) {
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s: line %u: %s is no KEY=VALUE; a comment starts with #", file, i + 1, quoted);
+      return FALSE;
+    }
+    if (!g_hash_table_add (seen, g_steal_pointer (&key))) {
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s: [" GROUP "] key %s is given twice; put all its words on one line", file,
+                   quoted);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+refuse_unknown_groups (const char *file, GKeyFile *keyfile, GError **error) {
+  g_auto (GStrv) groups = g_key_file_get_groups (keyfile, NULL);
+  for (char **group = groups; *group; group++)
+    if (!g_str_equal (*group, GROUP)) {
+      g_autofree char *quoted = cg_quote (*group);
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s: unknown group %s; all keys belong to [" GROUP "]", file, quoted);
+      return FALSE;
+    }
+  if (!groups[0]) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: no group [" GROUP "]; see custom-gateway.conf(5) for an example", file);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* What no key can check alone. */
+static gboolean
+check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError **error) {
+  if (gateway->interface && gateway->connection) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: [" GROUP "] Connection: Interface= is given beside it; remove one of them: a "
+                 "connection brings its interface along",
+                 file);
+    return FALSE;
+  }
+  if (gateway->uids->len == 0 && !gateway->services[0]) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: [" GROUP "] confines nobody; give Services= or Users=", file);
+    return FALSE;
+  }
+  if (gateway->interface || gateway->connection)
+    return TRUE;
+  return cg_gateway_set_key (gateway, file, "Interface", gateway->name, lookup, error);
+}
+
+CgGateway *
+cg_gateway_parse (
+    const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error) {
+  g_autofree char *file = g_strconcat (name, ".conf", NULL);
+  g_autofree char *copy = g_strndup (text, length);
+  if (strlen (copy) != length) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: a NUL byte at offset %" G_GSIZE_FORMAT "; this is not a text file", file,
+                 strlen (copy));
+    return NULL;
+  }
+  g_autoptr (GKeyFile) keyfile = g_key_file_new ();
+  g_autoptr (GError) why = NULL;
+  if (!check_lines (file, copy, error))
+    return NULL;
+  if (length > 0 && !g_key_file_load_from_data (keyfile, copy, length, G_KEY_FILE_NONE, &why)) {
+    g_autofree char *quoted = cg_quote (why->message);
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: %s; write [" GROUP "], then lines KEY=VALUE", file, quoted);
+    return NULL;
+  }
+  if (!refuse_unknown_groups (file, keyfile, error))
+    return NULL;
+
+  g_autoptr (CgGateway) gateway = gateway_new (name);
+  g_auto (GStrv) given = g_key_file_get_keys (keyfile, GROUP, NULL, NULL);
+  for (char **key = given; *key; key++) {
+    g_autofree char *value = g_key_file_get_value (keyfile, GROUP, *key, NULL);
+    if (!cg_gateway_set_key (gateway, file, *key, g_strstrip (value), lookup, error))
+      return NULL;
+  }
+  if (!check_whole (gateway, file, lookup, error))
+    return NULL;
+  return g_steal_pointer (&gateway);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <locale.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "log.h"
+#include "version.h"
+
+typedef int (*Command) (const CgOptions *options, const char *const *arguments);
+
+enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2 };
+
+static const struct {
+  const char *name;
+  Command run;
+  guint takes;
+  const char *arguments;
+  const char *what;
+} commands[] = {
+    {"reapply", cg_command_reapply, TAKES_DRY_RUN, "[GATEWAY...]",
+     "make the kernel match configuration and tunnel, now"},
+    {"remove", cg_command_remove, TAKES_DRY_RUN, "[GATEWAY...]",
+     "release: take away all that is ours"},
+    {"status", cg_command_status, TAKES_JSON, "[GATEWAY...]",
+     "what should be, what is, what differs"},
+    {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
+    {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
+    {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
+};
+
+static char *
+command_list (void) {
+  g_autoptr (GString) text = g_string_new ("Commands:\n");
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    g_autofree char *call = g_strjoin (" ", commands[i].name, commands[i].arguments, NULL);
+    g_string_append_printf (text, "  %-26s%s\n", call, commands[i].what);
+  }
+  g_string_append (text, "\nExit status: 0 done, 1 failed, 2 bad usage or configuration, 3 status "
+                         "found a difference.\nSee custom-gateway(8) and custom-gateway.conf(5).");
+  return g_strdup (text->str);
+}
+
+static int
+bad_usage (const char *problem, const char *word) {
+  g_autofree char *quoted = cg_quote (word);
+  g_warning ("%s %s; see 'custom-gateway --help'", problem, quoted);
+  return CG_EXIT_CONFIG;
+}
+
+static int
+run_command (const CgOptions *options, const char *const *words) {
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
+    if (!g_str_equal (commands[i].name, words[0]))
+      continue;
+    if (options->dry_run && !(commands[i].takes & TAKES_DRY_RUN))
+      return bad_usage ("--dry-run does not go with", words[0]);
+    if (options->json && !(commands[i].takes & TAKES_JSON))
+      return bad_usage ("--json does not go with", words[0]);
+    return commands[i].run (options, words + 1);
+  }
+  return bad_usage ("no such command", words[0]);
+}
+
+int
+main (int argc, char **argv) {
+  g_autofree char *config_dir = NULL, *runtime_dir = NULL;
+  g_auto (GStrv) words = NULL;
+  gboolean dry_run = FALSE, json = FALSE, verbose = FALSE, quiet = FALSE, version = FALSE;
+  const GOptionEntry entries[] = {
+      {"dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run,
+       "With reapply and remove: print the operations and change nothing", NULL},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &json, "With status: print JSON", NULL},
+      {"config-dir", 0, 0, G_OPTION_ARG_FILENAME, &config_dir,
+       "Where the gateways' files are (" CG_CONFIG_DIR ")", "DIR"},
+      {"runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &runtime_dir,
+       "Where the lock and kept values are (" CG_RUNTIME_DIR ")", "DIR"},
+      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Say what is looked at, too", NULL},
+      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Say what went wrong, nothing else", NULL},
+      {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words, NULL,
+       "COMMAND [ARGUMENT...]"},
+      G_OPTION_ENTRY_NULL,
+  };
+  setlocale (LC_ALL, "");
+  umask (022); /* what we write is for everyone to read, and for root to write */
+  g_autofree char *description = command_list ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_option_context_set_summary (
+      context, "Sends the traffic of chosen services, and of them alone, through a tunnel.");
+  g_option_context_set_description (context, description);
+  g_option_context_add_main_entries (context, entries, NULL);
+  gboolean parsed = g_option_context_parse (context, &argc, &argv, &error);
+  cg_log_setup (verbose ? 1 : quiet ? -1 : 0);
+  if (!parsed) {
+    g_warning ("%s; see 'custom-gateway --help'", error->message);
+    return CG_EXIT_CONFIG;
+  }
+  if (version) {
+    puts ("custom-gateway " CG_VERSION);
+    return CG_EXIT_DONE;
+  }
+  if (!words) {
+    g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
+    fputs (help, stderr);
+    return CG_EXIT_CONFIG;
+  }
+  const CgOptions options = {
+      .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,
+      .runtime_dir = runtime_dir ? runtime_dir : CG_RUNTIME_DIR,
+      .dry_run = dry_run,
+      .json = json,
+  };
+  return run_command (&options, (const char *const *)words);
+}

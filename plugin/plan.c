@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
+/* The metric of an IPv6 route that asks for none: IP6_RT_PRIO_USER, linux/ipv6_route.h. An IPv4
+ * route then has 0. */
+#define METRIC_IPV6 1024u
+
+const char *
+cg_state_name (CgState state) {
+  static const char *const names[] = {"released", "blocked", "up"};
+  return names[state];
+}
+
+void
+cg_plan_free (CgPlan *plan) {
+  g_array_unref (plan->rules);
+  g_array_unref (plan->routes);
+  g_array_unref (plan->filters);
+  g_free (plan);
+}
+
+static gboolean
+tunnel_is_up (const CgTunnel *tunnel, int family) {
+  if (!tunnel->ifindex || !tunnel->is_up)
+    return FALSE;
+  if (family == AF_INET)
+    return tunnel->usable[cg_family_index (AF_INET)];
+  switch (tunnel->gateway->ipv6) {
+  case CG_IPV6_AUTO:
+    return tunnel->global_ipv6;
+  case CG_IPV6_ROUTE:
+    return tunnel->usable[cg_family_index (AF_INET6)];
+  case CG_IPV6_BLOCK:
+    break;
+  }
+  return FALSE;
+}
+
+CgState
+cg_plan_state (const CgTunnel *tunnel, int family) {
+  if (tunnel_is_up (tunnel, family))
+    return CG_STATE_UP;
+  /* A tunnel for the other family alone is a tunnel that is up: this family has no way out. */
+  gboolean other = tunnel_is_up (tunnel, family == AF_INET ? AF_INET6 : AF_INET);
+  if (!other && tunnel->gateway->on_down == CG_ON_DOWN_RELEASE)
+    return CG_STATE_RELEASED;
+  return CG_STATE_BLOCKED;
+}
+
+static void
+add_route (CgPlan *plan, CgRoute route) {
+  route.protocol = CG_PROTOCOL;
+  if (!route.metric && route.family == AF_INET6)
+    route.metric = METRIC_IPV6;
+  g_array_append_val (plan->routes, route);
+}
+
+static void
+plan_family (CgPlan *plan, const CgTunnel *tunnel, int family) {
+  const CgGateway *gateway = tunnel->gateway;
+  CgState state = cg_plan_state (tunnel, family);
+  if (state == CG_STATE_RELEASED)
+    return;
+
+  CgRoute route = {
+      .family = (guint8)family, .table = tunnel->table, .destination = cg_prefix_default (family)};
+  if (state == CG_STATE_UP) {
+    CgRoute out = route;
+    out.type = RTN_UNICAST;
+    out.ifindex = tunnel->ifindex;
+    g_strlcpy (out.ifname, gateway->interface, sizeof out.ifname);
+    add_route (plan, out);
+  }
+  CgRoute last = route;
+  last.type = RTN_PROHIBIT;
+  last.metric = CG_METRIC_LAST;
+  add_route (plan, last);
+
+  for (guint i = 0; i < gateway->bypass->len; i++) {
+    CgRoute bypass = route;
+    bypass.type = RTN_THROW;
+    bypass.destination = g_array_index (gateway->bypass, CgPrefix, i);
+    if (bypass.destination.family == family)
+      add_route (plan, bypass);
+  }
+  for (guint i = 0; i < gateway->uids->len; i++) {
+    CgRule rule = {
+        .family = (guint8)family,
+        .protocol = CG_PROTOCOL,
+        .action = FR_ACT_TO_TBL,
+        .priority = gateway->priority,
+        .table = tunnel->table,
+        .uids = g_array_index (gateway->uids, CgUidRange, i),
+    };
+    g_array_append_val (plan->rules, rule);
+  }
+}
+
+/* The value that the interface has without us. */
+static int
+filter_without_us (const CgFacts *facts, const CgTunnel *tunnel) {
+  for (guint i = 0; i < facts->kept->len; i++) {
+    const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
+    if (cg_kept_filter_is_ours (kept) && kept->ifindex == tunnel->ifindex)
+      return kept->saved.value;
+  }
+  return tunnel->rp_filter;
+}
+
+static void
+plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel) {
+  if (tunnel->gateway->reverse_path == CG_REVERSE_PATH_KEEP ||
+      cg_plan_state (tunnel, AF_INET) != CG_STATE_UP || tunnel->rp_filter < 0)
+    return;
+  /* the kernel goes by the larger of the two */
+  if (MAX (filter_without_us (facts, tunnel), facts->rp_filter_all) != CG_FILTER_STRICT)
+    return;
+  CgFilter filter = {
+      .ifindex = tunnel->ifindex, .value = CG_FILTER_LOOSE, .now = tunnel->rp_filter};
+  g_strlcpy (filter.ifname, tunnel->gateway->interface, sizeof filter.ifname);
+  g_array_append_val (plan->filters, filter);
+}
+
+CgPlan *
+cg_plan_empty (void) {
+  CgPlan *plan = g_new0 (CgPlan, 1);
+  plan->rules = cg_rules_new ();
+  plan->routes = cg_routes_new ();
+  plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
+  return plan;
+}
+
+CgPlan *
+cg_plan_new (const CgFacts *facts, const char *const *released) {
+  CgPlan *plan = cg_plan_empty ();
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (released && g_strv_contains (released, tunnel->gateway->name))
+      continue;
+    for (guint family = 0; family < CG_N_FAMILIES; family++)
+      if (facts->has[family])
+        plan_family (plan, tunnel, cg_families[family]);
+    plan_filter (plan, facts, tunnel);
+  }
+  g_array_sort (plan->rules, cg_rule_compare);
+  g_array_sort (plan->routes, cg_route_compare);
+  return plan;
+}

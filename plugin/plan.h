@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "facts.h"
+
+/* The states of a gateway, for one family. */
+typedef enum {
+  CG_STATE_RELEASED, /* nothing is installed */
+  CG_STATE_BLOCKED,  /* confined traffic leaves nowhere but by a bypass */
+  CG_STATE_UP,       /* confined traffic leaves by the tunnel */
+} CgState;
+
+/* "released", "blocked" or "up". */
+const char *cg_state_name (CgState state);
+
+/* A value for net.ipv4.conf.IFACE.rp_filter. */
+typedef struct {
+  char ifname[IFNAMSIZ];
+  guint32 ifindex;
+  int value; /* that it should have */
+  int now;   /* that it has */
+} CgFilter;
+
+/* What should stand in the kernel. */
+typedef struct {
+  GArray *rules;   /* CgRule, sorted by cg_rule_compare */
+  GArray *routes;  /* CgRoute, sorted by cg_route_compare */
+  GArray *filters; /* CgFilter: interfaces that must not filter strictly */
+} CgPlan;
+
+void cg_plan_free (CgPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgPlan, cg_plan_free)
+
+/* The state that the tunnel, as it is, puts its gateway into. */
+CgState cg_plan_state (const CgTunnel *tunnel, int family);
+
+/* The plan for all gateways but those named in released (NULL: none), of which nothing is to stand.
+ * Pure: equal facts give equal plans. */
+CgPlan *cg_plan_new (const CgFacts *facts, const char *const *released);
+
+/* The plan in which nothing of ours stands. */
+CgPlan *cg_plan_empty (void);

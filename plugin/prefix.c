@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "prefix.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+const int cg_families[CG_N_FAMILIES] = {AF_INET, AF_INET6};
+
+CgPrefix
+cg_prefix_default (int family) {
+  return (CgPrefix){.family = (guint8)family};
+}
+
+guint
+cg_family_index (int family) {
+  return family == AF_INET6 ? 1 : 0;
+}
+
+guint
+cg_family_bytes (int family) {
+  return family == AF_INET6 ? 16 : 4;
+}
+
+const char *
+cg_family_name (int family) {
+  return family == AF_INET6 ? "IPv6" : "IPv4";
+}
+
+gboolean
+cg_prefix_parse (const char *text, CgPrefix *prefix) {
+  g_auto (GStrv) part = g_strsplit (text, "/", 2);
+  if (!part[0])
+    return FALSE;
+
+  int family = strchr (part[0], ':') ? AF_INET6 : AF_INET;
+  guint bits = cg_family_bytes (family) * 8;
+  *prefix = (CgPrefix){.family = (guint8)family, .length = (guint8)bits};
+  if (inet_pton (family, part[0], prefix->address) != 1)
+    return FALSE;
+  if (!part[1])
+    return TRUE;
+
+  guint64 length;
+  if (!g_ascii_string_to_unsigned (part[1], 10, 0, bits, &length, NULL))
+    return FALSE;
+  prefix->length = (guint8)length;
+  return TRUE;
+}
+
+CgPrefix
+cg_prefix_masked (const CgPrefix *prefix) {
+  CgPrefix masked = *prefix;
+  for (guint bit = prefix->length; bit < cg_family_bytes (prefix->family) * 8; bit++)
+    masked.address[bit / 8] &= (guint8) ~(0x80u >> (bit % 8));
+  return masked;
+}
+
+gboolean
+cg_prefix_has_host_bits (const CgPrefix *prefix) {
+  CgPrefix masked = cg_prefix_masked (prefix);
+  return memcmp (&masked, prefix, sizeof masked) != 0;
+}
+
+char *
+cg_prefix_to_string (const CgPrefix *prefix) {
+  if (prefix->length == 0)
+    return g_strdup ("default");
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop (prefix->family, prefix->address, text, sizeof text);
+  return g_strdup_printf ("%s/%u", text, prefix->length);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define CG_N_FAMILIES 2
+
+/* AF_INET, AF_INET6: the order in which everything is done for both. */
+extern const int cg_families[CG_N_FAMILIES];
+
+/* A destination in CIDR form (RFC 4632, RFC 4291). Without padding and with unused bytes zero, so
+ * that two of them compare with memcmp(3). */
+typedef struct {
+  guint8 family; /* AF_INET or AF_INET6 */
+  guint8 length; /* 0-32 or 0-128 */
+  guint8 address[16];
+} CgPrefix;
+
+/* 0.0.0.0/0 or ::/0. */
+CgPrefix cg_prefix_default (int family);
+
+/* 0 for AF_INET, 1 for AF_INET6: the place of the family in a pair. */
+guint cg_family_index (int family);
+
+/* 4 or 16, the bytes of an address. */
+guint cg_family_bytes (int family);
+
+/* "IPv4" or "IPv6". */
+const char *cg_family_name (int family);
+
+/* Reads "192.168.1.0/24", "fd00::/8", or an address alone, which is a /32 or /128. Bits behind the
+ * prefix length are kept: see cg_prefix_has_host_bits. FALSE if it is none of these. */
+gboolean cg_prefix_parse (const char *text, CgPrefix *prefix);
+
+/* Whether the address has a bit set behind the prefix length, which the kernel refuses in a route.
+ */
+gboolean cg_prefix_has_host_bits (const CgPrefix *prefix);
+
+/* The same prefix with those bits cleared. */
+CgPrefix cg_prefix_masked (const CgPrefix *prefix);
+
+/* "default" for length 0, as ip-route(8) writes it, else CIDR. The caller owns the result. */
+char *cg_prefix_to_string (const CgPrefix *prefix);

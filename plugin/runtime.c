@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "gateway.h"
+
+#define FILTERS "rp_filter" /* the directory of kept values, one file an interface */
+#define POLL_US 5000        /* how often a lock that is held is tried again */
+
+static gboolean
+make_directory (const char *path, GError **error) {
+  if (g_mkdir_with_parents (path, 0755) == 0)
+    return TRUE;
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+  return FALSE;
+}
+
+int
+cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error) {
+  if (!make_directory (runtime_dir, error))
+    return -1;
+  g_autofree char *path = g_build_filename (runtime_dir, "lock", NULL);
+  int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+    return -1;
+  }
+  gint64 end = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+  while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
+    if (errno != EINTR && (errno != EWOULDBLOCK || g_get_monotonic_time () > end)) {
+      g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s; is another custom-gateway hanging?",
+                   path, g_strerror (errno));
+      close (fd);
+      return -1;
+    }
+    g_usleep (POLL_US);
+  }
+  return fd;
+}
+
+static char *
+filter_path (const char *runtime_dir, const char *ifname) {
+  return g_build_filename (runtime_dir, FILTERS, ifname, NULL);
+}
+
+/* A file of ours is "IFINDEX VALUE\n". */
+static gboolean
+parse_saved (const char *text, CgSavedFilter *saved) {
+  g_auto (GStrv) words = g_strsplit (text, " ", 2);
+  guint64 ifindex, value;
+  if (g_strv_length (words) != 2 ||
+      !g_ascii_string_to_unsigned (words[0], 10, 1, G_MAXINT32, &ifindex, NULL) ||
+      !g_ascii_string_to_unsigned (g_strchomp (words[1]), 10, 0, 2, &value, NULL))
+    return FALSE;
+  saved->ifindex = (guint32)ifindex;
+  saved->value = (int)value;
+  return TRUE;
+}
+
+static int
+by_ifname (gconstpointer a, gconstpointer b) {
+  return strcmp (((const CgSavedFilter *)a)->ifname, ((const CgSavedFilter *)b)->ifname);
+}
+
+void
+cg_runtime_load_filters (const char *runtime_dir, GArray *saved) {
+  g_autofree char *path = g_build_filename (runtime_dir, FILTERS, NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  for (const char *ifname; dir && (ifname = g_dir_read_name (dir));) {
+    CgSavedFilter filter = {.ifindex = 0};
+    g_autofree char *file = filter_path (runtime_dir, ifname);
+    g_autofree char *text = NULL;
+    if (!cg_interface_name_valid (ifname) || !g_file_get_contents (file, &text, NULL, NULL) ||
+        !parse_saved (text, &filter))
+      continue;
+    g_strlcpy (filter.ifname, ifname, sizeof filter.ifname);
+    g_array_append_val (saved, filter);
+  }
+  g_array_sort (saved, by_ifname);
+}
+
+gboolean
+cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error) {
+  g_autofree char *directory = g_build_filename (runtime_dir, FILTERS, NULL);
+  g_autofree char *path = filter_path (runtime_dir, saved->ifname);
+  g_autofree char *text = g_strdup_printf ("%u %d\n", saved->ifindex, saved->value);
+  g_autoptr (GError) why = NULL;
+  if (!make_directory (directory, error))
+    return FALSE;
+  /* renames over the old file: a reader and our death see the one or the other */
+  if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &why))
+    return TRUE;
+  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
+  return FALSE;
+}
+
+void
+cg_runtime_forget_filter (const char *runtime_dir, const char *ifname) {
+  g_autofree char *path = filter_path (runtime_dir, ifname);
+  g_unlink (path);
+}
+
+static char *
+sysctl_path (const char *ifname) {
+  return g_build_filename ("/proc/sys/net/ipv4/conf", ifname, "rp_filter", NULL);
+}
+
+int
+cg_sysctl_read_filter (const char *ifname) {
+  g_autofree char *path = sysctl_path (ifname);
+  g_autofree char *text = NULL;
+  guint64 value;
+  if (!g_file_get_contents (path, &text, NULL, NULL) ||
+      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, 2, &value, NULL))
+    return -1;
+  return (int)value;
+}
+
+gboolean
+cg_sysctl_write_filter (const char *ifname, int value, GError **error) {
+  g_autofree char *path = sysctl_path (ifname);
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  char digit = (char)('0' + value);
+  gboolean written = fd >= 0 && write (fd, &digit, 1) == 1;
+  if (!written)
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+  if (fd >= 0)
+    close (fd);
+  return written;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <net/if.h>
+
+#include "error.h"
+
+/* The runtime directory: the lock, and what the kernel cannot tell. */
+
+/* Waits for the lock that serialises runs, at most seconds. Returns a descriptor to close(2), or -1
+ * with a CG_ERROR_FAILED. Creates the directory. */
+int cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error);
+
+/* net.ipv4.conf.IFACE.rp_filter as it was before we set it. */
+typedef struct {
+  char ifname[IFNAMSIZ];
+  guint32 ifindex; /* an interface of that name with another index is another interface */
+  int value;       /* 0-2, linux/Documentation/networking/ip-sysctl.rst */
+} CgSavedFilter;
+
+/* Appends what is kept to an array of CgSavedFilter, by name. What cannot be read or understood is
+ * as if it were not there. */
+void cg_runtime_load_filters (const char *runtime_dir, GArray *saved);
+
+/* Keeps one, durably against our own death, before the sysctl is written. FALSE with a
+ * CG_ERROR_FAILED. */
+gboolean
+cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error);
+
+/* Forgets it. */
+void cg_runtime_forget_filter (const char *runtime_dir, const char *ifname);
+
+/* Reads net.ipv4.conf.NAME.rp_filter; -1 if there is no such interface or no such sysctl. */
+int cg_sysctl_read_filter (const char *ifname);
+
+/* Writes it. FALSE with a CG_ERROR_FAILED. */
+gboolean cg_sysctl_write_filter (const char *ifname, int value, GError **error);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "diff.h"
+
+/* What should be and what is, side by side. Pure: made from the facts, and from the operations that
+ * a run over all gateways would carry out. */
+
+typedef struct {
+  CgState should;
+  CgState is;          /* meaningless if is_partial */
+  gboolean is_partial; /* something of it is there, something is missing */
+} CgFamilyStatus;
+
+typedef struct {
+  const CgTunnel *tunnel;
+  CgFamilyStatus family[CG_N_FAMILIES];
+  GPtrArray *differences; /* char *: the lines that a reapply would run for it */
+} CgGatewayStatus;
+
+typedef struct {
+  GPtrArray *gateways;    /* CgGatewayStatus */
+  GPtrArray *differences; /* char *: likewise, for what is ours but no gateway's */
+} CgStatus;
+
+void cg_status_free (CgStatus *status);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgStatus, cg_status_free)
+
+/* The status of the gateways named, or of all (and of what is no gateway's) if none is. Borrows
+ * from the facts. */
+CgStatus *cg_status_new (const CgFacts *facts, const char *const *names);
+
+/* "blocked", or "partial". */
+const char *cg_status_word (const CgFamilyStatus *status);
+
+gboolean cg_status_differs (const CgStatus *status);
