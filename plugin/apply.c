@@ -17,19 +17,22 @@
 #define MAX_WARNINGS 8
 
 static gboolean
-is_named (const char *const *names, const char *name) {
+is_named (const char *const *names, const char *name)
+{
   return !*names || g_strv_contains (names, name);
 }
 
 static CgPlan *
-make_plan (const CgFacts *facts, const char *const *names, CgIntent intent) {
+make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
+{
   if (intent == CG_APPLY)
     return cg_plan_new (facts, NULL);
   return *names ? cg_plan_new (facts, names) : cg_plan_empty ();
 }
 
 static void
-print_ops (const GArray *ops) {
+print_ops (const GArray *ops)
+{
   for (guint i = 0; i < ops->len; i++) {
     g_autofree char *line = cg_op_to_string (&g_array_index (ops, CgOp, i));
     puts (line);
@@ -39,7 +42,8 @@ print_ops (const GArray *ops) {
 /* What was kept for an interface that is gone, or that somebody else has set since, is of no use.
  */
 static void
-forget_stale_filters (const CgFacts *facts, const char *runtime_dir) {
+forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
+{
   for (guint i = 0; i < facts->kept->len; i++) {
     const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
     if (!cg_kept_filter_is_ours (kept) && kept->ifindex != kept->saved.ifindex)
@@ -48,7 +52,8 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir) {
 }
 
 static void
-report_states (const CgFacts *facts, const char *const *names, CgIntent intent) {
+report_states (const CgFacts *facts, const char *const *names, CgIntent intent)
+{
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     const CgGateway *gateway = tunnel->gateway;
@@ -65,7 +70,8 @@ report_states (const CgFacts *facts, const char *const *names, CgIntent intent) 
 }
 
 static void
-report_warnings (const CgFacts *facts, const char *const *names) {
+report_warnings (const CgFacts *facts, const char *const *names)
+{
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   for (guint i = 0; i < warnings->len; i++)
     g_warning ("%s", (const char *)warnings->pdata[i]);
@@ -79,7 +85,8 @@ apply_once (const CgOptions *options,
             const char *const *names,
             CgIntent intent,
             gboolean *again,
-            GError **error) {
+            GError **error)
+{
   *again = FALSE;
   g_autoptr (CgNetlink) netlink = cg_netlink_open (error);
   if (!netlink)
@@ -116,7 +123,8 @@ cg_apply (const CgOptions *options,
           const CgConfig *config,
           const char *const *names,
           CgIntent intent,
-          GError **error) {
+          GError **error)
+{
   int lock = -1;
   if (!options->dry_run && (lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error)) < 0)
     return FALSE;
@@ -137,7 +145,8 @@ cg_apply (const CgOptions *options,
 }
 
 static void
-warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel) {
+warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
+{
   const CgGateway *gateway = tunnel->gateway;
   for (guint n = 0; cg_facts_table_candidate (gateway, n) != tunnel->table; n++)
     for (guint i = 0; i < facts->foreign->len; i++) {
@@ -154,7 +163,8 @@ warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunne
 }
 
 static void
-warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway) {
+warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway)
+{
   for (guint i = 0; i < facts->rules->len && warnings->len < MAX_WARNINGS; i++) {
     CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     GArray range = {.data = (char *)&rule->uids, .len = 1};
@@ -173,7 +183,8 @@ warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgGatewa
 }
 
 GPtrArray *
-cg_warnings (const CgFacts *facts, const char *const *names) {
+cg_warnings (const CgFacts *facts, const char *const *names)
+{
   GPtrArray *warnings = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);

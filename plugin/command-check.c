@@ -2,7 +2,8 @@
 #include "commands.h"
 
 static int
-check_directory (const CgOptions *options) {
+check_directory (const CgOptions *options)
+{
   static const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
   g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
@@ -13,7 +14,8 @@ check_directory (const CgOptions *options) {
 }
 
 int
-cg_command_check (const CgOptions *options, const char *const *files) {
+cg_command_check (const CgOptions *options, const char *const *files)
+{
   if (!*files)
     return check_directory (options);
   int status = CG_EXIT_DONE;

@@ -21,7 +21,8 @@ static const char *const networkd_states[] = {
 
 /* An event only says: look again at the gateways of this interface. */
 static int
-look_again (const CgOptions *options, const char *ifname) {
+look_again (const CgOptions *options, const char *ifname)
+{
   if (!cg_interface_name_valid (ifname)) {
     g_autofree char *quoted = cg_quote (ifname);
     g_info ("%s: not the interface of any gateway", quoted);
@@ -51,20 +52,23 @@ look_again (const CgOptions *options, const char *ifname) {
 }
 
 static int
-usage (const char *text) {
+usage (const char *text)
+{
   g_warning ("usage: custom-gateway event %s", text);
   return CG_EXIT_CONFIG;
 }
 
 static int
-ignore (const char *what) {
+ignore (const char *what)
+{
   g_autofree char *quoted = cg_quote (what);
   g_info ("event %s says nothing about tunnels", quoted);
   return CG_EXIT_DONE;
 }
 
 int
-cg_command_event (const CgOptions *options, const char *const *arguments) {
+cg_command_event (const CgOptions *options, const char *const *arguments)
+{
   guint count = 0;
   while (arguments[count])
     count++;

@@ -2,14 +2,16 @@
 #include "commands.h"
 
 int
-cg_fail (const GError *error) {
+cg_fail (const GError *error)
+{
   g_warning ("%s", error->message);
   return error->domain == CG_ERROR && error->code == CG_ERROR_CONFIG ? CG_EXIT_CONFIG
                                                                      : CG_EXIT_FAILED;
 }
 
 static gboolean
-check_name (const CgConfig *config, const char *directory, const char *name) {
+check_name (const CgConfig *config, const char *directory, const char *name)
+{
   const GError *bad = cg_config_find_bad (config, name);
   if (cg_config_find (config, name))
     return TRUE;
@@ -23,7 +25,8 @@ check_name (const CgConfig *config, const char *directory, const char *name) {
 }
 
 CgConfig *
-cg_load_for (const CgOptions *options, const char *const *names, int *status) {
+cg_load_for (const CgOptions *options, const char *const *names, int *status)
+{
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, FALSE, cg_user_lookup, &error);
   if (!config) {
@@ -41,7 +44,8 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status) {
 }
 
 static int
-run (const CgOptions *options, const char *const *names, CgIntent intent) {
+run (const CgOptions *options, const char *const *names, CgIntent intent)
+{
   int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
@@ -53,11 +57,13 @@ run (const CgOptions *options, const char *const *names, CgIntent intent) {
 }
 
 int
-cg_command_reapply (const CgOptions *options, const char *const *names) {
+cg_command_reapply (const CgOptions *options, const char *const *names)
+{
   return run (options, names, CG_APPLY);
 }
 
 int
-cg_command_remove (const CgOptions *options, const char *const *names) {
+cg_command_remove (const CgOptions *options, const char *const *names)
+{
   return run (options, names, CG_RELEASE);
 }

@@ -17,13 +17,15 @@
 #define PLAIN  "\033[0m"
 
 static gboolean
-use_colour (void) {
+use_colour (void)
+{
   const char *term = g_getenv ("TERM");
   return isatty (STDOUT_FILENO) && !g_getenv ("NO_COLOR") && term && !g_str_equal (term, "dumb");
 }
 
 static char *
-uids_text (const GArray *uids) {
+uids_text (const GArray *uids)
+{
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < MIN (uids->len, MAX_SHOWN_RANGES); i++) {
     g_autofree char *range = cg_uid_range_to_string (g_array_index (uids, CgUidRange, i));
@@ -35,14 +37,16 @@ uids_text (const GArray *uids) {
 }
 
 static char *
-state_text (const CgFamilyStatus *status) {
+state_text (const CgFamilyStatus *status)
+{
   if (!status->is_partial && status->is == status->should)
     return g_strdup (cg_status_word (status));
   return g_strdup_printf ("%s, not %s", cg_status_word (status), cg_state_name (status->should));
 }
 
 static const char *
-state_colour (const CgFamilyStatus *status) {
+state_colour (const CgFamilyStatus *status)
+{
   if (status->is_partial || status->is != status->should)
     return RED;
   return status->is == CG_STATE_UP ? GREEN : YELLOW;
@@ -50,13 +54,15 @@ state_colour (const CgFamilyStatus *status) {
 
 /* Colours take no room, so the padding is ours, not printf's. */
 static void
-print_cell (const char *text, int width, const char *colour) {
+print_cell (const char *text, int width, const char *colour)
+{
   printf ("%s%s%s%*s  ", colour ? colour : "", text, colour ? PLAIN : "",
           MAX (0, width - (int)g_utf8_strlen (text, -1)), "");
 }
 
 static void
-print_row (const CgGatewayStatus *status, gboolean colour) {
+print_row (const CgGatewayStatus *status, gboolean colour)
+{
   const CgTunnel *tunnel = status->tunnel;
   g_autofree char *table = g_strdup_printf ("%u", tunnel->table);
   g_autofree char *uids = uids_text (tunnel->gateway->uids);
@@ -71,7 +77,8 @@ print_row (const CgGatewayStatus *status, gboolean colour) {
 }
 
 static void
-print_lines (const char *title, const GPtrArray *lines, const char *colour) {
+print_lines (const char *title, const GPtrArray *lines, const char *colour)
+{
   if (lines->len == 0)
     return;
   printf ("\n%s%s%s\n", colour ? colour : "", title, colour ? PLAIN : "");
@@ -80,7 +87,8 @@ print_lines (const char *title, const GPtrArray *lines, const char *colour) {
 }
 
 static void
-print_table (const CgStatus *status, const GPtrArray *warnings) {
+print_table (const CgStatus *status, const GPtrArray *warnings)
+{
   gboolean colour = use_colour ();
   if (status->gateways->len == 0)
     puts ("no gateways");
@@ -102,7 +110,8 @@ print_table (const CgStatus *status, const GPtrArray *warnings) {
 }
 
 static void
-json_lines (GString *json, const char *key, const GPtrArray *lines) {
+json_lines (GString *json, const char *key, const GPtrArray *lines)
+{
   cg_json_open (json, key, '[');
   for (guint i = 0; i < lines->len; i++)
     cg_json_string (json, NULL, lines->pdata[i]);
@@ -110,7 +119,8 @@ json_lines (GString *json, const char *key, const GPtrArray *lines) {
 }
 
 static void
-json_family (GString *json, const char *key, const CgFamilyStatus *status) {
+json_family (GString *json, const char *key, const CgFamilyStatus *status)
+{
   cg_json_open (json, key, '{');
   cg_json_string (json, "state", cg_status_word (status));
   cg_json_string (json, "should", cg_state_name (status->should));
@@ -118,7 +128,8 @@ json_family (GString *json, const char *key, const CgFamilyStatus *status) {
 }
 
 static void
-json_gateway (GString *json, const CgGatewayStatus *status) {
+json_gateway (GString *json, const CgGatewayStatus *status)
+{
   const CgTunnel *tunnel = status->tunnel;
   const CgGateway *gateway = tunnel->gateway;
   cg_json_open (json, NULL, '{');
@@ -144,7 +155,8 @@ json_gateway (GString *json, const CgGatewayStatus *status) {
 }
 
 static void
-print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *config) {
+print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *config)
+{
   g_autoptr (GString) json = g_string_new (NULL);
   cg_json_open (json, NULL, '{');
   cg_json_open (json, "gateways", '[');
@@ -162,7 +174,8 @@ print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *c
 }
 
 int
-cg_command_status (const CgOptions *options, const char *const *names) {
+cg_command_status (const CgOptions *options, const char *const *names)
+{
   int bad = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_load_for (options, names, &bad);

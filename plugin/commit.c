@@ -10,25 +10,29 @@ typedef struct {
 } Run;
 
 static gboolean
-is_route_step (CgStep step) {
+is_route_step (CgStep step)
+{
   return step == CG_STEP_ADD_PROHIBIT || step == CG_STEP_DEL_WAY || step == CG_STEP_ADD_WAY ||
          step == CG_STEP_DEL_PROHIBIT;
 }
 
 static gboolean
-is_rule_step (CgStep step) {
+is_rule_step (CgStep step)
+{
   return step == CG_STEP_ADD_RULE || step == CG_STEP_DEL_RULE;
 }
 
 static guint32
-table_of (const CgOp *op) {
+table_of (const CgOp *op)
+{
   if (is_route_step (op->step))
     return op->route.table;
   return is_rule_step (op->step) ? op->rule.table : 0;
 }
 
 static void
-note_failure (Run *run, const CgOp *op, const char *why, const char *more) {
+note_failure (Run *run, const CgOp *op, const char *why, const char *more)
+{
   g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
   if (run->error)
     return;
@@ -38,7 +42,8 @@ note_failure (Run *run, const CgOp *op, const char *why, const char *more) {
 }
 
 static gboolean
-may_run (const Run *run, const CgOp *op) {
+may_run (const Run *run, const CgOp *op)
+{
   if (!run->error)
     return TRUE;
   if (op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_DEL_PROHIBIT)
@@ -47,7 +52,8 @@ may_run (const Run *run, const CgOp *op) {
 }
 
 static void
-encode_op (struct nlmsghdr *message, guint index, gpointer data) {
+encode_op (struct nlmsghdr *message, guint index, gpointer data)
+{
   const Run *run = data;
   const CgOp *op = run->ops->pdata[index];
   gboolean add = op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_ADD_RULE ||
@@ -59,13 +65,15 @@ encode_op (struct nlmsghdr *message, guint index, gpointer data) {
 }
 
 static void
-op_refused (guint index, int number, const char *text, gpointer data) {
+op_refused (guint index, int number, const char *text, gpointer data)
+{
   Run *run = data;
   note_failure (run, run->ops->pdata[index], g_strerror (number), text);
 }
 
 static gboolean
-send_step (CgNetlink *netlink, Run *run) {
+send_step (CgNetlink *netlink, Run *run)
+{
   const CgNetlinkBatch batch = {
       .count = run->ops->len, .encode = encode_op, .refused = op_refused, .data = run};
   g_autoptr (GError) error = NULL;
@@ -77,7 +85,8 @@ send_step (CgNetlink *netlink, Run *run) {
 
 /* What was there before is kept before it is overwritten, and forgotten after it is back. */
 static void
-write_filter (const CgOp *op, const char *runtime_dir, Run *run) {
+write_filter (const CgOp *op, const char *runtime_dir, Run *run)
+{
   const CgFilter *filter = &op->filter;
   g_autoptr (GError) error = NULL;
   gboolean done = TRUE;
@@ -94,7 +103,8 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run) {
 }
 
 gboolean
-cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GError **error) {
+cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GError **error)
+{
   g_autoptr (GHashTable) failed = g_hash_table_new (NULL, NULL);
   g_autoptr (GPtrArray) step_ops = g_ptr_array_new ();
   Run run = {.ops = step_ops, .failed = failed};

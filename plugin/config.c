@@ -13,21 +13,24 @@
 #define MAX_FILE (4 << 20) /* bytes; ten thousand scattered users take 60 kB */
 
 static void
-bad_file_free (CgBadFile *bad) {
+bad_file_free (CgBadFile *bad)
+{
   g_free (bad->name);
   g_error_free (bad->error);
   g_free (bad);
 }
 
 void
-cg_config_free (CgConfig *config) {
+cg_config_free (CgConfig *config)
+{
   g_ptr_array_unref (config->gateways);
   g_ptr_array_unref (config->bad);
   g_free (config);
 }
 
 const CgGateway *
-cg_config_find (const CgConfig *config, const char *name) {
+cg_config_find (const CgConfig *config, const char *name)
+{
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
     if (g_str_equal (gateway->name, name))
@@ -37,7 +40,8 @@ cg_config_find (const CgConfig *config, const char *name) {
 }
 
 const GError *
-cg_config_find_bad (const CgConfig *config, const char *name) {
+cg_config_find_bad (const CgConfig *config, const char *name)
+{
   for (guint i = 0; i < config->bad->len; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
     if (g_str_equal (bad->name, name))
@@ -48,7 +52,8 @@ cg_config_find_bad (const CgConfig *config, const char *name) {
 
 /* Whoever may write here may say whose traffic goes where. */
 static gboolean
-check_trust (const struct stat *found, const char *path, GError **error) {
+check_trust (const struct stat *found, const char *path, GError **error)
+{
   if (found->st_uid != 0) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                  "%s: belongs to uid %u, so it is not trusted; run 'chown root' on it", path,
@@ -65,7 +70,8 @@ check_trust (const struct stat *found, const char *path, GError **error) {
 }
 
 static gboolean
-read_all (int fd, gsize size, GString *text) {
+read_all (int fd, gsize size, GString *text)
+{
   g_string_set_size (text, size);
   gsize done = 0;
   while (done < size) {
@@ -84,7 +90,8 @@ read_all (int fd, gsize size, GString *text) {
 
 /* Checks and reads through one descriptor, so that what is read is what was checked. */
 static GString *
-read_trusted (const char *path, const char *shown, GError **error) {
+read_trusted (const char *path, const char *shown, GError **error)
+{
   /* O_NONBLOCK: a FIFO of that name must not hang us */
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat found;
@@ -110,7 +117,8 @@ read_trusted (const char *path, const char *shown, GError **error) {
 }
 
 CgGateway *
-cg_config_load_file (const char *path, CgUserLookup lookup, GError **error) {
+cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
+{
   g_autofree char *file = g_path_get_basename (path);
   g_autofree char *quoted = cg_quote (file);
   g_autofree char *name =
@@ -131,7 +139,8 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error) {
 
 /* A uid can take one way only, and a table can hold one. */
 static gboolean
-check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **error) {
+check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **error)
+{
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *other = config->gateways->pdata[i];
     CgUidRange shared;
@@ -164,7 +173,8 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
 }
 
 static void
-load_into (CgConfig *config, const char *directory, const char *file, CgUserLookup lookup) {
+load_into (CgConfig *config, const char *directory, const char *file, CgUserLookup lookup)
+{
   g_autofree char *path = g_build_filename (directory, file, NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (CgGateway) gateway = cg_config_load_file (path, lookup, &error);
@@ -179,18 +189,21 @@ load_into (CgConfig *config, const char *directory, const char *file, CgUserLook
 }
 
 static int
-is_gateway_file (const struct dirent *entry) {
+is_gateway_file (const struct dirent *entry)
+{
   return entry->d_name[0] != '.' && g_str_has_suffix (entry->d_name, SUFFIX);
 }
 
 /* By name, so that a conflict always costs the same one, in whatever locale. */
 static int
-by_file_name (const struct dirent **a, const struct dirent **b) {
+by_file_name (const struct dirent **a, const struct dirent **b)
+{
   return strcmp ((*a)->d_name, (*b)->d_name);
 }
 
 CgConfig *
-cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error) {
+cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error)
+{
   g_autoptr (CgConfig) config = g_new0 (CgConfig, 1);
   config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify)cg_gateway_free);
   config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify)bad_file_free);

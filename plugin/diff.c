@@ -5,13 +5,15 @@
 #include <string.h>
 
 void
-cg_scope_free (CgScope *scope) {
+cg_scope_free (CgScope *scope)
+{
   g_array_unref (scope->tables);
   g_free (scope);
 }
 
 static gboolean
-has_table (const GArray *tables, guint32 table) {
+has_table (const GArray *tables, guint32 table)
+{
   for (guint i = 0; i < tables->len; i++)
     if (g_array_index (tables, guint32, i) == table)
       return TRUE;
@@ -19,12 +21,14 @@ has_table (const GArray *tables, guint32 table) {
 }
 
 static gboolean
-in_scope (const CgScope *scope, guint32 table) {
+in_scope (const CgScope *scope, guint32 table)
+{
   return scope->all || has_table (scope->tables, table);
 }
 
 static gboolean
-belongs_to_gateway (const CgFacts *facts, guint32 table) {
+belongs_to_gateway (const CgFacts *facts, guint32 table)
+{
   for (guint i = 0; i < facts->tunnels->len; i++)
     if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
       return TRUE;
@@ -33,7 +37,8 @@ belongs_to_gateway (const CgFacts *facts, guint32 table) {
 
 /* Adds tables that no gateway has any more but whose rules catch these uids. */
 static void
-add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids) {
+add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids)
+{
   for (guint i = 0; i < facts->rules->len; i++) {
     CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     GArray range = {.data = (char *)&rule->uids, .len = 1};
@@ -44,7 +49,8 @@ add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids) {
 }
 
 CgScope *
-cg_scope_new (const CgFacts *facts, const char *const *names) {
+cg_scope_new (const CgFacts *facts, const char *const *names)
+{
   gboolean complete = facts->config->bad->len == 0;
   CgScope *scope = g_new0 (CgScope, 1);
   scope->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
@@ -65,20 +71,23 @@ cg_scope_new (const CgFacts *facts, const char *const *names) {
 }
 
 static void
-add_rule_op (GArray *ops, CgStep step, const CgRule *rule) {
+add_rule_op (GArray *ops, CgStep step, const CgRule *rule)
+{
   CgOp op = {.step = step, .rule = *rule};
   g_array_append_val (ops, op);
 }
 
 static void
-add_route_op (GArray *ops, CgStep step, const CgRoute *route) {
+add_route_op (GArray *ops, CgStep step, const CgRoute *route)
+{
   CgOp op = {.step = step, .route = *route};
   g_array_append_val (ops, op);
 }
 
 /* Walks two sorted arrays at once. */
 static void
-diff_rules (GArray *ops, const GArray *wanted, const GArray *found) {
+diff_rules (GArray *ops, const GArray *wanted, const GArray *found)
+{
   guint i = 0, j = 0;
   while (i < wanted->len || j < found->len) {
     const CgRule *want = i < wanted->len ? &g_array_index (wanted, CgRule, i) : NULL;
@@ -94,7 +103,8 @@ diff_rules (GArray *ops, const GArray *wanted, const GArray *found) {
 }
 
 static void
-diff_routes (GArray *ops, const GArray *wanted, const GArray *found) {
+diff_routes (GArray *ops, const GArray *wanted, const GArray *found)
+{
   guint i = 0, j = 0;
   while (i < wanted->len || j < found->len) {
     const CgRoute *want = i < wanted->len ? &g_array_index (wanted, CgRoute, i) : NULL;
@@ -113,7 +123,8 @@ diff_routes (GArray *ops, const GArray *wanted, const GArray *found) {
 
 /* What of an array of rules or routes a run is about, sorted. */
 static GArray *
-rules_in_scope (const GArray *rules, const CgScope *scope) {
+rules_in_scope (const GArray *rules, const CgScope *scope)
+{
   GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRule));
   for (guint i = 0; i < rules->len; i++) {
     const CgRule *rule = &g_array_index (rules, CgRule, i);
@@ -125,7 +136,8 @@ rules_in_scope (const GArray *rules, const CgScope *scope) {
 }
 
 static GArray *
-routes_in_scope (const GArray *routes, const CgScope *scope) {
+routes_in_scope (const GArray *routes, const CgScope *scope)
+{
   GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRoute));
   for (guint i = 0; i < routes->len; i++) {
     const CgRoute *route = &g_array_index (routes, CgRoute, i);
@@ -137,7 +149,8 @@ routes_in_scope (const GArray *routes, const CgScope *scope) {
 }
 
 static gboolean
-filter_is_wanted (const GArray *filters, const char *ifname) {
+filter_is_wanted (const GArray *filters, const char *ifname)
+{
   for (guint i = 0; i < filters->len; i++)
     if (g_str_equal (g_array_index (filters, CgFilter, i).ifname, ifname))
       return TRUE;
@@ -147,7 +160,8 @@ filter_is_wanted (const GArray *filters, const char *ifname) {
 /* An interface may carry several gateways: its filter is in scope with any of them. That of an
  * interface which no gateway has any more is so if everything is. */
 static gboolean
-filter_in_scope (const CgFacts *facts, const CgScope *scope, const char *ifname) {
+filter_in_scope (const CgFacts *facts, const CgScope *scope, const char *ifname)
+{
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     if (g_strcmp0 (tunnel->gateway->interface, ifname) == 0 && in_scope (scope, tunnel->table))
@@ -157,7 +171,8 @@ filter_in_scope (const CgFacts *facts, const CgScope *scope, const char *ifname)
 }
 
 static void
-diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope) {
+diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
   for (guint i = 0; i < plan->filters->len; i++) {
     CgOp op = {.step = CG_STEP_SET_FILTER, .filter = g_array_index (plan->filters, CgFilter, i)};
     if (op.filter.now != op.filter.value && filter_in_scope (facts, scope, op.filter.ifname))
@@ -176,7 +191,8 @@ diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSco
 }
 
 static int
-by_step (gconstpointer a, gconstpointer b) {
+by_step (gconstpointer a, gconstpointer b)
+{
   const CgOp *left = a, *right = b;
   if (left->step != right->step)
     return left->step < right->step ? -1 : 1;
@@ -187,7 +203,8 @@ by_step (gconstpointer a, gconstpointer b) {
 }
 
 GArray *
-cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope) {
+cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
   GArray *ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
   g_autoptr (GArray) wanted_rules = rules_in_scope (plan->rules, scope);
   g_autoptr (GArray) found_rules = rules_in_scope (facts->rules, scope);
@@ -201,7 +218,8 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope) {
 }
 
 static char *
-filter_to_string (const CgFilter *filter) {
+filter_to_string (const CgFilter *filter)
+{
   /* sysctl(8): where a part of the name holds a dot, slashes separate the parts */
   g_autofree char *name = g_strdup_printf ("net/ipv4/conf/%s/rp_filter", filter->ifname);
   if (!strchr (filter->ifname, '.'))
@@ -212,7 +230,8 @@ filter_to_string (const CgFilter *filter) {
 }
 
 char *
-cg_op_to_string (const CgOp *op) {
+cg_op_to_string (const CgOp *op)
+{
   gboolean add = op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_ADD_RULE ||
                  op->step == CG_STEP_ADD_WAY;
   const char *object = NULL;

@@ -8,7 +8,8 @@
 G_DEFINE_QUARK (cg - error - quark, cg_error)
 
 char *
-cg_quote (const char *word) {
+cg_quote (const char *word)
+{
   g_autofree char *head = g_strndup (word, MAX_SHOWN);
   g_autofree char *safe = g_strescape (head, "\"");
   return g_strdup_printf ("'%s%s'", safe, strlen (word) > MAX_SHOWN ? "..." : "");

@@ -20,7 +20,8 @@ typedef struct {
 } Message;
 
 void
-cg_facts_free (CgFacts *facts) {
+cg_facts_free (CgFacts *facts)
+{
   g_array_unref (facts->tunnels);
   g_array_unref (facts->rules);
   g_array_unref (facts->routes);
@@ -32,7 +33,8 @@ cg_facts_free (CgFacts *facts) {
 /* FNV-1a, 32 bits (draft-eastlake-fnv): the same on every machine and for ever, which g_str_hash()
  * does not promise. */
 static guint32
-hash_name (const char *name) {
+hash_name (const char *name)
+{
   guint32 hash = 2166136261u;
   for (; *name; name++)
     hash = (hash ^ (guint8)*name) * 16777619u;
@@ -40,19 +42,22 @@ hash_name (const char *name) {
 }
 
 guint32
-cg_facts_table_candidate (const CgGateway *gateway, guint n) {
+cg_facts_table_candidate (const CgGateway *gateway, guint n)
+{
   if (gateway->table && n == 0)
     return gateway->table;
   return TABLE_BASE + (hash_name (gateway->name) + n) % TABLE_SPAN;
 }
 
 gboolean
-cg_kept_filter_is_ours (const CgKeptFilter *kept) {
+cg_kept_filter_is_ours (const CgKeptFilter *kept)
+{
   return kept->ifindex == kept->saved.ifindex && kept->value == CG_FILTER_LOOSE;
 }
 
 static void
-gather_kept (CgFacts *facts, const char *runtime_dir) {
+gather_kept (CgFacts *facts, const char *runtime_dir)
+{
   g_autoptr (GArray) saved = g_array_new (FALSE, TRUE, sizeof (CgSavedFilter));
   cg_runtime_load_filters (runtime_dir, saved);
   for (guint i = 0; i < saved->len; i++) {
@@ -64,7 +69,8 @@ gather_kept (CgFacts *facts, const char *runtime_dir) {
 }
 
 static gboolean
-gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error) {
+gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
+{
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     Message space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
@@ -90,7 +96,8 @@ gather_routes (const CgFacts *facts,
                guint32 table,
                guint8 protocol,
                GArray *routes,
-               GError **error) {
+               GError **error)
+{
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     Message space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
@@ -108,7 +115,8 @@ gather_routes (const CgFacts *facts,
 }
 
 static void
-name_interfaces (GArray *routes) {
+name_interfaces (GArray *routes)
+{
   for (guint i = 0; i < routes->len; i++) {
     CgRoute *route = &g_array_index (routes, CgRoute, i);
     if (route->ifindex && !if_indextoname (route->ifindex, route->ifname))
@@ -117,7 +125,8 @@ name_interfaces (GArray *routes) {
 }
 
 static gboolean
-table_is_taken (const CgFacts *facts, guint32 table) {
+table_is_taken (const CgFacts *facts, guint32 table)
+{
   for (guint i = 0; i < facts->tunnels->len; i++)
     if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
       return TRUE;
@@ -126,7 +135,8 @@ table_is_taken (const CgFacts *facts, guint32 table) {
 
 /* Another gateway's Table= goes before a derived number, whatever the order of the names. */
 static gboolean
-table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table) {
+table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table)
+{
   for (guint i = 0; i < facts->config->gateways->len; i++) {
     const CgGateway *other = facts->config->gateways->pdata[i];
     if (other != gateway && other->table == table)
@@ -136,7 +146,8 @@ table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table
 }
 
 static guint
-count_foreign (const GArray *routes, guint from) {
+count_foreign (const GArray *routes, guint from)
+{
   guint count = 0;
   for (guint i = from; i < routes->len; i++)
     count += g_array_index (routes, CgRoute, i).protocol != CG_PROTOCOL;
@@ -145,7 +156,8 @@ count_foreign (const GArray *routes, guint from) {
 
 /* Keeps only others' routes, from the one numbered from on. */
 static void
-drop_ours (GArray *routes, guint from) {
+drop_ours (GArray *routes, guint from)
+{
   for (guint i = routes->len; i-- > from;)
     if (g_array_index (routes, CgRoute, i).protocol == CG_PROTOCOL)
       g_array_remove_index (routes, i);
@@ -154,7 +166,8 @@ drop_ours (GArray *routes, guint from) {
 /* A route of somebody else in our table is a way out that we did not plan. We never touch it: we go
  * to another table. */
 static gboolean
-choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error)
+{
   const CgGateway *gateway = tunnel->gateway;
   for (guint n = 0; n < TABLE_TRIES; n++) {
     guint32 table = cg_facts_table_candidate (gateway, n);
@@ -176,7 +189,8 @@ choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **err
 }
 
 static gboolean
-address_is_usable (const CgAddress *address) {
+address_is_usable (const CgAddress *address)
+{
   if (address->family == AF_INET)
     return address->scope < RT_SCOPE_HOST;
   if (address->flags & IFA_F_DADFAILED)
@@ -187,7 +201,8 @@ address_is_usable (const CgAddress *address) {
 }
 
 static gboolean
-gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error)
+{
   g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     Message space;
@@ -214,7 +229,8 @@ gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GE
 }
 
 static gboolean
-gather_tunnel (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error) {
+gather_tunnel (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error)
+{
   const char *ifname = tunnel->gateway->interface;
   tunnel->rp_filter = -1;
   if (!ifname)
@@ -243,7 +259,8 @@ CgFacts *
 cg_facts_gather (const CgConfig *config,
                  CgNetlink *netlink,
                  const char *runtime_dir,
-                 GError **error) {
+                 GError **error)
+{
   g_autoptr (CgFacts) facts = g_new0 (CgFacts, 1);
   facts->config = config;
   facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));

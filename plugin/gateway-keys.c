@@ -24,8 +24,8 @@ typedef gboolean (*KeyParser) (CgGateway *gateway,
 
 /* wg0.conf: [Gateway] Key: problem 'word'; remedy */
 static gboolean
-fail (
-    const Place *place, const char *problem, const char *word, const char *remedy, GError **error) {
+fail (const Place *place, const char *problem, const char *word, const char *remedy, GError **error)
+{
   g_autofree char *quoted = cg_quote (word);
   g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [Gateway] %s: %s %s; %s", place->file,
                place->key, problem, quoted, remedy);
@@ -34,7 +34,8 @@ fail (
 
 /* The words of a list, separated by white space or commas. */
 static GStrv
-split_words (const char *value) {
+split_words (const char *value)
+{
   g_autoptr (GStrvBuilder) words = g_strv_builder_new ();
   g_auto (GStrv) parts = g_strsplit_set (value, " \t,", -1);
   for (char **part = parts; *part; part++)
@@ -49,7 +50,8 @@ parse_choice (const Place *place,
               const char *const *choices,
               const char *remedy,
               int *choice,
-              GError **error) {
+              GError **error)
+{
   for (int i = 0; choices[i]; i++)
     if (g_str_equal (value, choices[i])) {
       *choice = i;
@@ -59,7 +61,8 @@ parse_choice (const Place *place,
 }
 
 static gboolean
-parse_interface (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_interface (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   if (g_str_equal (value, "lo"))
     return fail (place, "loopback is not a tunnel:", value, "name the tunnel's interface", error);
   if (!cg_interface_name_valid (value))
@@ -72,7 +75,8 @@ parse_interface (CgGateway *gateway, const Place *place, const char *value, GErr
 }
 
 static gboolean
-parse_connection (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_connection (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   if (!*value || strlen (value) > MAX_CONNECTION || !g_utf8_validate (value, -1, NULL))
     return fail (place, "not a connection:", value,
                  "give the id or UUID that 'nmcli connection show' lists", error);
@@ -85,20 +89,23 @@ parse_connection (CgGateway *gateway, const Place *place, const char *value, GEr
 }
 
 static gboolean
-unit_name_valid (const char *unit) {
+unit_name_valid (const char *unit)
+{
   const char *dot = strrchr (unit, '.');
   return strlen (unit) <= MAX_UNIT && dot && dot > unit && dot[1] && unit[0] != '@' &&
          unit[0] != '-' && strspn (unit, UNIT_CHARS) == strlen (unit);
 }
 
 static gboolean
-is_template (const char *unit) {
+is_template (const char *unit)
+{
   const char *at = strchr (unit, '@');
   return at && at[1] == '.' && at + 1 == strrchr (unit, '.');
 }
 
 static gboolean
-parse_interface_unit (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_interface_unit (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   if (!unit_name_valid (value))
     return fail (place, "not a unit name:", value, "give a unit such as wg-quick@wg0.service",
                  error);
@@ -110,7 +117,8 @@ parse_interface_unit (CgGateway *gateway, const Place *place, const char *value,
 }
 
 static gboolean
-parse_services (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_services (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   g_auto (GStrv) words = split_words (value);
   g_autoptr (GStrvBuilder) services = g_strv_builder_new ();
   for (char **word = words; *word; word++) {
@@ -130,7 +138,8 @@ parse_services (CgGateway *gateway, const Place *place, const char *value, GErro
 }
 
 static gboolean
-parse_uid (const char *word, guint32 *uid) {
+parse_uid (const char *word, guint32 *uid)
+{
   guint64 number;
   if (!g_ascii_string_to_unsigned (word, 10, 0, G_MAXUINT32, &number, NULL))
     return FALSE;
@@ -139,12 +148,14 @@ parse_uid (const char *word, guint32 *uid) {
 }
 
 static gboolean
-is_uid_range (const char *word) {
+is_uid_range (const char *word)
+{
   return strspn (word, "0123456789-") == strlen (word);
 }
 
 static gboolean
-parse_user (CgGateway *gateway, const Place *place, const char *word, GError **error) {
+parse_user (CgGateway *gateway, const Place *place, const char *word, GError **error)
+{
   CgUidRange range;
   if (is_uid_range (word)) {
     g_auto (GStrv) ends = g_strsplit (word, "-", 2);
@@ -173,7 +184,8 @@ parse_user (CgGateway *gateway, const Place *place, const char *word, GError **e
 }
 
 static gboolean
-parse_users (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_users (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   g_auto (GStrv) words = split_words (value);
   for (char **word = words; *word; word++)
     if (!parse_user (gateway, place, *word, error))
@@ -183,7 +195,8 @@ parse_users (CgGateway *gateway, const Place *place, const char *value, GError *
 }
 
 static gboolean
-parse_dns (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_dns (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   static const CgPrefix zero;
   g_auto (GStrv) words = split_words (value);
   gboolean alone = words[0] && !words[1];
@@ -206,12 +219,14 @@ parse_dns (CgGateway *gateway, const Place *place, const char *value, GError **e
 }
 
 static int
-by_prefix (gconstpointer a, gconstpointer b) {
+by_prefix (gconstpointer a, gconstpointer b)
+{
   return memcmp (a, b, sizeof (CgPrefix));
 }
 
 static gboolean
-parse_bypass (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_bypass (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   g_auto (GStrv) words = split_words (value);
   for (char **word = words; *word; word++) {
     CgPrefix prefix;
@@ -237,7 +252,8 @@ parse_bypass (CgGateway *gateway, const Place *place, const char *value, GError 
 }
 
 static gboolean
-parse_ipv6 (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_ipv6 (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   static const char *const choices[] = {"auto", "block", "route", NULL}; /* as in CgIPv6 */
   int choice;
   if (!parse_choice (place, value, choices, "choose auto, block or route", &choice, error))
@@ -247,7 +263,8 @@ parse_ipv6 (CgGateway *gateway, const Place *place, const char *value, GError **
 }
 
 static gboolean
-parse_on_down (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_on_down (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   static const char *const choices[] = {"stop", "block", "release", NULL}; /* as in CgOnDown */
   int choice;
   if (!parse_choice (place, value, choices, "choose stop, block or release", &choice, error))
@@ -257,7 +274,8 @@ parse_on_down (CgGateway *gateway, const Place *place, const char *value, GError
 }
 
 static gboolean
-parse_reverse_path (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_reverse_path (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   static const char *const choices[] = {"loose", "keep", NULL}; /* as in CgReversePath */
   int choice;
   if (!parse_choice (place, value, choices, "choose loose or keep", &choice, error))
@@ -267,7 +285,8 @@ parse_reverse_path (CgGateway *gateway, const Place *place, const char *value, G
 }
 
 static gboolean
-parse_guard (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_guard (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   static const char *const choices[] = {"no",  "yes", "required", "false", "true",
                                         "off", "on",  "0",        "1",     NULL};
   static const CgGuard meaning[] = {CG_GUARD_NO,  CG_GUARD_YES, CG_GUARD_REQUIRED,
@@ -281,7 +300,8 @@ parse_guard (CgGateway *gateway, const Place *place, const char *value, GError *
 }
 
 static gboolean
-parse_table (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_table (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   guint64 table;
   if (g_str_equal (value, "auto"))
     return TRUE;
@@ -296,7 +316,8 @@ parse_table (CgGateway *gateway, const Place *place, const char *value, GError *
 }
 
 static gboolean
-parse_priority (CgGateway *gateway, const Place *place, const char *value, GError **error) {
+parse_priority (CgGateway *gateway, const Place *place, const char *value, GError **error)
+{
   guint64 priority;
   if (!g_ascii_string_to_unsigned (value, 10, CG_PRIORITY_MIN, CG_PRIORITY_MAX, &priority, NULL))
     return fail (place, "not a priority for our rules:", value,
@@ -330,7 +351,8 @@ cg_gateway_set_key (CgGateway *gateway,
                     const char *key,
                     const char *value,
                     CgUserLookup lookup,
-                    GError **error) {
+                    GError **error)
+{
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].key, key)) {
       const Place place = {.file = file, .key = key, .lookup = lookup};

@@ -12,7 +12,8 @@
 #define MAX_NAME 64 /* bytes of a gateway's name */
 
 void
-cg_gateway_free (CgGateway *gateway) {
+cg_gateway_free (CgGateway *gateway)
+{
   g_free (gateway->name);
   g_free (gateway->interface);
   g_free (gateway->connection);
@@ -25,7 +26,8 @@ cg_gateway_free (CgGateway *gateway) {
 }
 
 static CgGateway *
-gateway_new (const char *name) {
+gateway_new (const char *name)
+{
   CgGateway *gateway = g_new0 (CgGateway, 1);
   gateway->name = g_strdup (name);
   gateway->services = g_new0 (char *, 1);
@@ -38,7 +40,8 @@ gateway_new (const char *name) {
 }
 
 gboolean
-cg_user_lookup (const char *name, guint32 *uid, GError **error) {
+cg_user_lookup (const char *name, guint32 *uid, GError **error)
+{
   struct passwd entry, *found = NULL;
   gsize size = 1024;
   g_autofree char *buffer = g_malloc (size);
@@ -61,7 +64,8 @@ cg_user_lookup (const char *name, guint32 *uid, GError **error) {
 }
 
 gboolean
-cg_interface_name_valid (const char *name) {
+cg_interface_name_valid (const char *name)
+{
   static const char *const special[] = {".", "..", "lo", "all", "default", NULL};
   gsize length = strlen (name);
   if (length == 0 || length >= IFNAMSIZ || g_strv_contains (special, name))
@@ -76,7 +80,8 @@ cg_interface_name_valid (const char *name) {
 #define NAME_CHARS "_.@-" G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS
 
 gboolean
-cg_gateway_name_valid (const char *name) {
+cg_gateway_name_valid (const char *name)
+{
   gsize length = strlen (name);
   return length > 0 && length <= MAX_NAME && name[0] != '.' && name[0] != '-' &&
          strspn (name, NAME_CHARS) == length;
@@ -85,7 +90,8 @@ cg_gateway_name_valid (const char *name) {
 /* What GKeyFile does not refuse, or not in words that help. It silently lets the last of two equal
  * keys win; a second Users= line would then take users out of the tunnel. */
 static gboolean
-check_lines (const char *file, const char *text, GError **error) {
+check_lines (const char *file, const char *text, GError **error)
+{
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   for (guint i = 0; lines[i]; i++) {
@@ -111,7 +117,8 @@ check_lines (const char *file, const char *text, GError **error) {
 }
 
 static gboolean
-refuse_unknown_groups (const char *file, GKeyFile *keyfile, GError **error) {
+refuse_unknown_groups (const char *file, GKeyFile *keyfile, GError **error)
+{
   g_auto (GStrv) groups = g_key_file_get_groups (keyfile, NULL);
   for (char **group = groups; *group; group++)
     if (!g_str_equal (*group, GROUP)) {
@@ -130,7 +137,8 @@ refuse_unknown_groups (const char *file, GKeyFile *keyfile, GError **error) {
 
 /* What no key can check alone. */
 static gboolean
-check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError **error) {
+check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError **error)
+{
   if (gateway->interface && gateway->connection) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                  "%s: [" GROUP "] Connection: Interface= is given beside it; remove one of them: a "
@@ -150,7 +158,8 @@ check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError *
 
 CgGateway *
 cg_gateway_parse (
-    const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error) {
+    const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error)
+{
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
   g_autofree char *copy = g_strndup (text, length);
   if (strlen (copy) != length) {

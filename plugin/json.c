@@ -2,7 +2,8 @@
 #include "json.h"
 
 static void
-append_quoted (GString *json, const char *text) {
+append_quoted (GString *json, const char *text)
+{
   g_autofree char *valid = g_utf8_make_valid (text, -1);
   g_string_append_c (json, '"');
   for (const char *c = valid; *c; c++) {
@@ -17,7 +18,8 @@ append_quoted (GString *json, const char *text) {
 }
 
 static void
-begin (GString *json, const char *key) {
+begin (GString *json, const char *key)
+{
   char last = json->len ? json->str[json->len - 1] : '{';
   if (last != '{' && last != '[')
     g_string_append_c (json, ',');
@@ -28,19 +30,22 @@ begin (GString *json, const char *key) {
 }
 
 void
-cg_json_open (GString *json, const char *key, char bracket) {
+cg_json_open (GString *json, const char *key, char bracket)
+{
   if (json->len)
     begin (json, key);
   g_string_append_c (json, bracket);
 }
 
 void
-cg_json_close (GString *json, char bracket) {
+cg_json_close (GString *json, char bracket)
+{
   g_string_append_c (json, bracket);
 }
 
 void
-cg_json_string (GString *json, const char *key, const char *text) {
+cg_json_string (GString *json, const char *key, const char *text)
+{
   begin (json, key);
   if (text)
     append_quoted (json, text);
@@ -49,7 +54,8 @@ cg_json_string (GString *json, const char *key, const char *text) {
 }
 
 void
-cg_json_number (GString *json, const char *key, gint64 number) {
+cg_json_number (GString *json, const char *key, gint64 number)
+{
   begin (json, key);
   g_string_append_printf (json, "%" G_GINT64_FORMAT, number);
 }

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 static const char *
-message_of (const GLogField *fields, gsize n_fields) {
+message_of (const GLogField *fields, gsize n_fields)
+{
   for (gsize i = 0; i < n_fields; i++)
     if (g_str_equal (fields[i].key, "MESSAGE"))
       return fields[i].value;
@@ -13,7 +14,8 @@ message_of (const GLogField *fields, gsize n_fields) {
 }
 
 static GLogWriterOutput
-write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer verbosity) {
+write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer verbosity)
+{
   static const GLogLevelFlags up_to[] = {G_LOG_LEVEL_WARNING, G_LOG_LEVEL_MESSAGE,
                                          G_LOG_LEVEL_DEBUG};
   if ((level & G_LOG_LEVEL_MASK) > up_to[GPOINTER_TO_INT (verbosity) + 1])
@@ -26,6 +28,7 @@ write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
 }
 
 void
-cg_log_setup (int verbosity) {
+cg_log_setup (int verbosity)
+{
   g_log_set_writer_func (write_log, GINT_TO_POINTER (CLAMP (verbosity, -1, 1)), NULL);
 }

@@ -30,7 +30,8 @@ static const struct {
 };
 
 static char *
-command_list (void) {
+command_list (void)
+{
   g_autoptr (GString) text = g_string_new ("Commands:\n");
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *call = g_strjoin (" ", commands[i].name, commands[i].arguments, NULL);
@@ -42,14 +43,16 @@ command_list (void) {
 }
 
 static int
-bad_usage (const char *problem, const char *word) {
+bad_usage (const char *problem, const char *word)
+{
   g_autofree char *quoted = cg_quote (word);
   g_warning ("%s %s; see 'custom-gateway --help'", problem, quoted);
   return CG_EXIT_CONFIG;
 }
 
 static int
-run_command (const CgOptions *options, const char *const *words) {
+run_command (const CgOptions *options, const char *const *words)
+{
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
     if (!g_str_equal (commands[i].name, words[0]))
       continue;
@@ -63,7 +66,8 @@ run_command (const CgOptions *options, const char *const *words) {
 }
 
 int
-main (int argc, char **argv) {
+main (int argc, char **argv)
+{
   g_autofree char *config_dir = NULL, *runtime_dir = NULL;
   g_auto (GStrv) words = NULL;
   gboolean dry_run = FALSE, json = FALSE, verbose = FALSE, quiet = FALSE, version = FALSE;

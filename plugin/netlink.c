@@ -25,7 +25,8 @@ struct CgNetlink {
 };
 
 static gboolean
-set_options (struct mnl_socket *socket, GError **error) {
+set_options (struct mnl_socket *socket, GError **error)
+{
   int on = 1, size = 2 * SEND_SIZE;
   struct timeval limit = {.tv_sec = TIMEOUT_S};
   int fd = mnl_socket_get_fd (socket);
@@ -46,7 +47,8 @@ set_options (struct mnl_socket *socket, GError **error) {
 }
 
 CgNetlink *
-cg_netlink_open (GError **error) {
+cg_netlink_open (GError **error)
+{
   g_autoptr (CgNetlink) netlink = g_new0 (CgNetlink, 1);
   netlink->received = g_malloc (RECEIVE_SIZE);
   netlink->socket = mnl_socket_open2 (NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -61,7 +63,8 @@ cg_netlink_open (GError **error) {
 }
 
 void
-cg_netlink_free (CgNetlink *netlink) {
+cg_netlink_free (CgNetlink *netlink)
+{
   if (netlink->socket)
     mnl_socket_close (netlink->socket);
   g_free (netlink->received);
@@ -69,7 +72,8 @@ cg_netlink_free (CgNetlink *netlink) {
 }
 
 static gboolean
-send_bytes (CgNetlink *netlink, const void *bytes, gsize size, GError **error) {
+send_bytes (CgNetlink *netlink, const void *bytes, gsize size, GError **error)
+{
   ssize_t sent;
   do
     sent = mnl_socket_sendto (netlink->socket, bytes, size);
@@ -82,7 +86,8 @@ send_bytes (CgNetlink *netlink, const void *bytes, gsize size, GError **error) {
 }
 
 static gboolean
-receive (CgNetlink *netlink, int *size, GError **error) {
+receive (CgNetlink *netlink, int *size, GError **error)
+{
   ssize_t got;
   do
     got = mnl_socket_recvfrom (netlink->socket, netlink->received, RECEIVE_SIZE);
@@ -99,11 +104,13 @@ receive (CgNetlink *netlink, int *size, GError **error) {
 /* The kernel's own explanation in an answer (NLMSGERR_ATTR_MSG), or NULL. Behind the error stands
  * the header of our message alone, since CAP_ACK is on. */
 static const char *
-extended_text (const struct nlmsghdr *message, gsize offset) {
+extended_text (const struct nlmsghdr *message, gsize offset)
+{
   if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
     return NULL;
   const struct nlattr *attribute;
-  mnl_attr_for_each (attribute, message, offset) {
+  mnl_attr_for_each (attribute, message, offset)
+  {
     if (mnl_attr_get_type (attribute) == NLMSGERR_ATTR_MSG &&
         mnl_attr_validate (attribute, MNL_TYPE_NUL_STRING) >= 0)
       return mnl_attr_get_str (attribute);
@@ -113,7 +120,8 @@ extended_text (const struct nlmsghdr *message, gsize offset) {
 
 /* The errno in an NLMSG_ERROR (0 for an acknowledgement) or at the end of a dump. */
 static int
-answer_status (const struct nlmsghdr *message, const char **text) {
+answer_status (const struct nlmsghdr *message, const char **text)
+{
   gsize length = mnl_nlmsg_get_payload_len (message);
   int number = 0;
   *text = NULL;
@@ -126,7 +134,8 @@ answer_status (const struct nlmsghdr *message, const char **text) {
 }
 
 static int
-set_kernel_error (int number, const char *text, GError **error) {
+set_kernel_error (int number, const char *text, GError **error)
+{
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "the kernel says: %s%s%s%s", g_strerror (number),
                text ? " (" : "", text ? text : "", text ? ")" : "");
   return number;
@@ -142,7 +151,8 @@ take_answers (CgNetlink *netlink,
               GArray *out,
               Answer *next,
               gboolean *interrupted,
-              GError **error) {
+              GError **error)
+{
   const struct nlmsghdr *message = (const struct nlmsghdr *)netlink->received;
   for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
     const char *text;
@@ -170,7 +180,8 @@ ask_once (CgNetlink *netlink,
           CgNetlinkParse parse,
           GArray *out,
           Answer *next,
-          GError **error) {
+          GError **error)
+{
   gboolean interrupted = FALSE;
   request->nlmsg_seq = ++netlink->sequence;
   if (!send_bytes (netlink, request, request->nlmsg_len, error))
@@ -187,11 +198,9 @@ ask_once (CgNetlink *netlink,
 }
 
 int
-cg_netlink_ask (CgNetlink *netlink,
-                struct nlmsghdr *request,
-                CgNetlinkParse parse,
-                GArray *out,
-                GError **error) {
+cg_netlink_ask (
+    CgNetlink *netlink, struct nlmsghdr *request, CgNetlinkParse parse, GArray *out, GError **error)
+{
   guint before = out->len;
   request->nlmsg_flags |= NLM_F_REQUEST;
   if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
@@ -215,7 +224,8 @@ take_refusals (CgNetlink *netlink,
                const CgNetlinkBatch *batch,
                guint32 first_sequence,
                guint first_index,
-               GError **error) {
+               GError **error)
+{
   for (;;) {
     int size;
     if (!receive (netlink, &size, error))
@@ -236,7 +246,8 @@ take_refusals (CgNetlink *netlink,
 }
 
 gboolean
-cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error) {
+cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error)
+{
   g_autoptr (GByteArray) chunk = g_byte_array_new ();
   guint first_index = 0;
   guint32 first_sequence = netlink->sequence + 1;

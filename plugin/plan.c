@@ -9,13 +9,15 @@
 #define METRIC_IPV6 1024u
 
 const char *
-cg_state_name (CgState state) {
+cg_state_name (CgState state)
+{
   static const char *const names[] = {"released", "blocked", "up"};
   return names[state];
 }
 
 void
-cg_plan_free (CgPlan *plan) {
+cg_plan_free (CgPlan *plan)
+{
   g_array_unref (plan->rules);
   g_array_unref (plan->routes);
   g_array_unref (plan->filters);
@@ -23,7 +25,8 @@ cg_plan_free (CgPlan *plan) {
 }
 
 static gboolean
-tunnel_is_up (const CgTunnel *tunnel, int family) {
+tunnel_is_up (const CgTunnel *tunnel, int family)
+{
   if (!tunnel->ifindex || !tunnel->is_up)
     return FALSE;
   if (family == AF_INET)
@@ -40,7 +43,8 @@ tunnel_is_up (const CgTunnel *tunnel, int family) {
 }
 
 CgState
-cg_plan_state (const CgTunnel *tunnel, int family) {
+cg_plan_state (const CgTunnel *tunnel, int family)
+{
   if (tunnel_is_up (tunnel, family))
     return CG_STATE_UP;
   /* A tunnel for the other family alone is a tunnel that is up: this family has no way out. */
@@ -51,7 +55,8 @@ cg_plan_state (const CgTunnel *tunnel, int family) {
 }
 
 static void
-add_route (CgPlan *plan, CgRoute route) {
+add_route (CgPlan *plan, CgRoute route)
+{
   route.protocol = CG_PROTOCOL;
   if (!route.metric && route.family == AF_INET6)
     route.metric = METRIC_IPV6;
@@ -59,7 +64,8 @@ add_route (CgPlan *plan, CgRoute route) {
 }
 
 static void
-plan_family (CgPlan *plan, const CgTunnel *tunnel, int family) {
+plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
+{
   const CgGateway *gateway = tunnel->gateway;
   CgState state = cg_plan_state (tunnel, family);
   if (state == CG_STATE_RELEASED)
@@ -101,7 +107,8 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family) {
 
 /* The value that the interface has without us. */
 static int
-filter_without_us (const CgFacts *facts, const CgTunnel *tunnel) {
+filter_without_us (const CgFacts *facts, const CgTunnel *tunnel)
+{
   for (guint i = 0; i < facts->kept->len; i++) {
     const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
     if (cg_kept_filter_is_ours (kept) && kept->ifindex == tunnel->ifindex)
@@ -111,7 +118,8 @@ filter_without_us (const CgFacts *facts, const CgTunnel *tunnel) {
 }
 
 static void
-plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel) {
+plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+{
   if (tunnel->gateway->reverse_path == CG_REVERSE_PATH_KEEP ||
       cg_plan_state (tunnel, AF_INET) != CG_STATE_UP || tunnel->rp_filter < 0)
     return;
@@ -125,7 +133,8 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel) {
 }
 
 CgPlan *
-cg_plan_empty (void) {
+cg_plan_empty (void)
+{
   CgPlan *plan = g_new0 (CgPlan, 1);
   plan->rules = cg_rules_new ();
   plan->routes = cg_routes_new ();
@@ -134,7 +143,8 @@ cg_plan_empty (void) {
 }
 
 CgPlan *
-cg_plan_new (const CgFacts *facts, const char *const *released) {
+cg_plan_new (const CgFacts *facts, const char *const *released)
+{
   CgPlan *plan = cg_plan_empty ();
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);

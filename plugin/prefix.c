@@ -7,27 +7,32 @@
 const int cg_families[CG_N_FAMILIES] = {AF_INET, AF_INET6};
 
 CgPrefix
-cg_prefix_default (int family) {
+cg_prefix_default (int family)
+{
   return (CgPrefix){.family = (guint8)family};
 }
 
 guint
-cg_family_index (int family) {
+cg_family_index (int family)
+{
   return family == AF_INET6 ? 1 : 0;
 }
 
 guint
-cg_family_bytes (int family) {
+cg_family_bytes (int family)
+{
   return family == AF_INET6 ? 16 : 4;
 }
 
 const char *
-cg_family_name (int family) {
+cg_family_name (int family)
+{
   return family == AF_INET6 ? "IPv6" : "IPv4";
 }
 
 gboolean
-cg_prefix_parse (const char *text, CgPrefix *prefix) {
+cg_prefix_parse (const char *text, CgPrefix *prefix)
+{
   g_auto (GStrv) part = g_strsplit (text, "/", 2);
   if (!part[0])
     return FALSE;
@@ -48,7 +53,8 @@ cg_prefix_parse (const char *text, CgPrefix *prefix) {
 }
 
 CgPrefix
-cg_prefix_masked (const CgPrefix *prefix) {
+cg_prefix_masked (const CgPrefix *prefix)
+{
   CgPrefix masked = *prefix;
   for (guint bit = prefix->length; bit < cg_family_bytes (prefix->family) * 8; bit++)
     masked.address[bit / 8] &= (guint8) ~(0x80u >> (bit % 8));
@@ -56,13 +62,15 @@ cg_prefix_masked (const CgPrefix *prefix) {
 }
 
 gboolean
-cg_prefix_has_host_bits (const CgPrefix *prefix) {
+cg_prefix_has_host_bits (const CgPrefix *prefix)
+{
   CgPrefix masked = cg_prefix_masked (prefix);
   return memcmp (&masked, prefix, sizeof masked) != 0;
 }
 
 char *
-cg_prefix_to_string (const CgPrefix *prefix) {
+cg_prefix_to_string (const CgPrefix *prefix)
+{
   if (prefix->length == 0)
     return g_strdup ("default");
   char text[INET6_ADDRSTRLEN];

@@ -10,31 +10,36 @@
   return (a) < (b) ? -1 : 1
 
 static void
-rule_clear (gpointer rule) {
+rule_clear (gpointer rule)
+{
   g_clear_pointer (&((CgRule *)rule)->message, g_bytes_unref);
 }
 
 static void
-route_clear (gpointer route) {
+route_clear (gpointer route)
+{
   g_clear_pointer (&((CgRoute *)route)->message, g_bytes_unref);
 }
 
 GArray *
-cg_rules_new (void) {
+cg_rules_new (void)
+{
   GArray *rules = g_array_new (FALSE, TRUE, sizeof (CgRule));
   g_array_set_clear_func (rules, rule_clear);
   return rules;
 }
 
 GArray *
-cg_routes_new (void) {
+cg_routes_new (void)
+{
   GArray *routes = g_array_new (FALSE, TRUE, sizeof (CgRoute));
   g_array_set_clear_func (routes, route_clear);
   return routes;
 }
 
 int
-cg_rule_compare (gconstpointer a, gconstpointer b) {
+cg_rule_compare (gconstpointer a, gconstpointer b)
+{
   const CgRule *left = a, *right = b;
   DIFFER (left->family, right->family);
   DIFFER (left->priority, right->priority);
@@ -48,7 +53,8 @@ cg_rule_compare (gconstpointer a, gconstpointer b) {
 }
 
 int
-cg_route_compare (gconstpointer a, gconstpointer b) {
+cg_route_compare (gconstpointer a, gconstpointer b)
+{
   const CgRoute *left = a, *right = b;
   DIFFER (left->table, right->table);
   DIFFER (left->family, right->family);
@@ -61,18 +67,21 @@ cg_route_compare (gconstpointer a, gconstpointer b) {
 }
 
 gboolean
-cg_route_is_last_word (const CgRoute *route) {
+cg_route_is_last_word (const CgRoute *route)
+{
   return route->type == RTN_PROHIBIT && route->destination.length == 0 &&
          route->metric == CG_METRIC_LAST;
 }
 
 gboolean
-cg_is_shell_word (const char *text) {
+cg_is_shell_word (const char *text)
+{
   return *text && strspn (text, "_.-=/" G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS) == strlen (text);
 }
 
 static const char *
-action_name (guint8 action) {
+action_name (guint8 action)
+{
   switch (action) {
   case FR_ACT_GOTO:
     return "goto";
@@ -90,7 +99,8 @@ action_name (guint8 action) {
 }
 
 char *
-cg_rule_to_string (const CgRule *rule) {
+cg_rule_to_string (const CgRule *rule)
+{
   g_autoptr (GString) text = g_string_new (NULL);
   g_string_append_printf (text, "priority %u", rule->priority);
   if (rule->uids.first != 0 || rule->uids.last != CG_UID_INVALID)
@@ -104,7 +114,8 @@ cg_rule_to_string (const CgRule *rule) {
 }
 
 static const char *
-type_name (guint8 type) {
+type_name (guint8 type)
+{
   static const char *const names[] = {
       [RTN_UNICAST] = "unicast",
       [RTN_LOCAL] = "local",
@@ -121,7 +132,8 @@ type_name (guint8 type) {
 }
 
 char *
-cg_route_to_string (const CgRoute *route) {
+cg_route_to_string (const CgRoute *route)
+{
   g_autoptr (GString) text = g_string_new (NULL);
   g_autofree char *destination = cg_prefix_to_string (&route->destination);
   if (route->type != RTN_UNICAST)

@@ -25,7 +25,8 @@ typedef struct {
 } Gather;
 
 static int
-gather_attribute (const struct nlattr *attribute, void *data) {
+gather_attribute (const struct nlattr *attribute, void *data)
+{
   Gather *gather = data;
   guint16 type = mnl_attr_get_type (attribute);
   if (type > gather->last)
@@ -44,7 +45,8 @@ open_message (const struct nlmsghdr *message,
               gsize header,
               const struct nlattr **attributes,
               guint16 last,
-              const Expected *expected) {
+              const Expected *expected)
+{
   if (message->nlmsg_len < NLMSG_HDRLEN + NLMSG_ALIGN (header))
     return NULL;
   Gather gather = {attributes, last, expected};
@@ -54,18 +56,21 @@ open_message (const struct nlmsghdr *message,
 }
 
 static guint32
-get_u32 (const struct nlattr *attribute, guint32 otherwise) {
+get_u32 (const struct nlattr *attribute, guint32 otherwise)
+{
   return attribute ? mnl_attr_get_u32 (attribute) : otherwise;
 }
 
 static guint8
-get_u8 (const struct nlattr *attribute, guint8 otherwise) {
+get_u8 (const struct nlattr *attribute, guint8 otherwise)
+{
   return attribute ? mnl_attr_get_u8 (attribute) : otherwise;
 }
 
 /* What the message says of one object, to name it by when the kernel is to delete it. */
 static GBytes *
-keep_message (const struct nlmsghdr *message) {
+keep_message (const struct nlmsghdr *message)
+{
   gsize size = mnl_nlmsg_get_payload_len (message);
   if (size > CG_NETLINK_MESSAGE_MAX - NLMSG_HDRLEN)
     return NULL;
@@ -73,14 +78,16 @@ keep_message (const struct nlmsghdr *message) {
 }
 
 static void
-put_kept (struct nlmsghdr *message, GBytes *kept) {
+put_kept (struct nlmsghdr *message, GBytes *kept)
+{
   gsize size;
   gconstpointer bytes = g_bytes_get_data (kept, &size);
   memcpy (mnl_nlmsg_put_extra_header (message, size), bytes, size);
 }
 
 void
-cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname) {
+cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname)
+{
   request->nlmsg_type = RTM_GETLINK;
   mnl_nlmsg_put_extra_header (request, sizeof (struct ifinfomsg));
   mnl_attr_put_strz (request, IFLA_IFNAME, ifname);
@@ -88,7 +95,8 @@ cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname) {
 }
 
 void
-cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex) {
+cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex)
+{
   request->nlmsg_type = RTM_GETADDR;
   request->nlmsg_flags = NLM_F_DUMP;
   struct ifaddrmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
@@ -97,7 +105,8 @@ cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex) {
 }
 
 void
-cg_rtnl_get_rules (struct nlmsghdr *request, int family) {
+cg_rtnl_get_rules (struct nlmsghdr *request, int family)
+{
   request->nlmsg_type = RTM_GETRULE;
   request->nlmsg_flags = NLM_F_DUMP;
   struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
@@ -105,7 +114,8 @@ cg_rtnl_get_rules (struct nlmsghdr *request, int family) {
 }
 
 void
-cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 protocol) {
+cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 protocol)
+{
   request->nlmsg_type = RTM_GETROUTE;
   request->nlmsg_flags = NLM_F_DUMP;
   struct rtmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
@@ -116,7 +126,8 @@ cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 
 }
 
 void
-cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add) {
+cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add)
+{
   message->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
   message->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
   if (!add && rule->message) {
@@ -134,7 +145,8 @@ cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add) {
 }
 
 void
-cg_rtnl_put_route (struct nlmsghdr *message, const CgRoute *route, gboolean add) {
+cg_rtnl_put_route (struct nlmsghdr *message, const CgRoute *route, gboolean add)
+{
   message->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
   message->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
   if (!add && route->message) {
@@ -162,7 +174,8 @@ cg_rtnl_put_route (struct nlmsghdr *message, const CgRoute *route, gboolean add)
 }
 
 gboolean
-cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links) {
+cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links)
+{
   static const Expected expected[] = {{0}};
   if (message->nlmsg_type != RTM_NEWLINK)
     return TRUE;
@@ -176,7 +189,8 @@ cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links) {
 }
 
 gboolean
-cg_rtnl_parse_address (const struct nlmsghdr *message, GArray *addresses) {
+cg_rtnl_parse_address (const struct nlmsghdr *message, GArray *addresses)
+{
   static const Expected expected[] = {{IFA_FLAGS, MNL_TYPE_U32}, {0}};
   if (message->nlmsg_type != RTM_NEWADDR)
     return TRUE;
@@ -196,13 +210,15 @@ cg_rtnl_parse_address (const struct nlmsghdr *message, GArray *addresses) {
 }
 
 static gboolean
-is_our_family (guint8 family) {
+is_our_family (guint8 family)
+{
   return family == AF_INET || family == AF_INET6;
 }
 
 /* Whether the rule does or asks more than "packets of these uids look up this table". */
 static gboolean
-rule_is_odd (const struct fib_rule_hdr *header, const struct nlattr **given) {
+rule_is_odd (const struct fib_rule_hdr *header, const struct nlattr **given)
+{
   static const guint16 selectors[] = {
       FRA_FWMARK, FRA_FWMASK,   FRA_IIFNAME,     FRA_OIFNAME,     FRA_FLOW, FRA_TUN_ID,
       FRA_L3MDEV, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_GOTO,
@@ -217,7 +233,8 @@ rule_is_odd (const struct fib_rule_hdr *header, const struct nlattr **given) {
 }
 
 gboolean
-cg_rtnl_parse_rule (const struct nlmsghdr *message, GArray *rules) {
+cg_rtnl_parse_rule (const struct nlmsghdr *message, GArray *rules)
+{
   static const Expected expected[] = {
       {FRA_PRIORITY, MNL_TYPE_U32},
       {FRA_TABLE, MNL_TYPE_U32},
@@ -261,7 +278,8 @@ cg_rtnl_parse_rule (const struct nlmsghdr *message, GArray *rules) {
 
 /* Whether the route does more than send packets out of one interface, or refuse them. */
 static gboolean
-route_is_odd (const struct rtmsg *header, const struct nlattr **given) {
+route_is_odd (const struct rtmsg *header, const struct nlattr **given)
+{
   static const guint16 extras[] = {RTA_GATEWAY, RTA_VIA,   RTA_MULTIPATH,
                                    RTA_NH_ID,   RTA_ENCAP, RTA_PREFSRC};
   if (header->rtm_src_len || header->rtm_tos)
@@ -275,7 +293,8 @@ route_is_odd (const struct rtmsg *header, const struct nlattr **given) {
 }
 
 gboolean
-cg_rtnl_parse_route (const struct nlmsghdr *message, GArray *routes) {
+cg_rtnl_parse_route (const struct nlmsghdr *message, GArray *routes)
+{
   static const Expected expected[] = {
       {RTA_TABLE, MNL_TYPE_U32}, {RTA_PRIORITY, MNL_TYPE_U32}, {RTA_OIF, MNL_TYPE_U32}, {0}};
   if (message->nlmsg_type != RTM_NEWROUTE)

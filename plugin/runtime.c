@@ -15,7 +15,8 @@
 #define POLL_US 5000        /* how often a lock that is held is tried again */
 
 static gboolean
-make_directory (const char *path, GError **error) {
+make_directory (const char *path, GError **error)
+{
   if (g_mkdir_with_parents (path, 0755) == 0)
     return TRUE;
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
@@ -23,7 +24,8 @@ make_directory (const char *path, GError **error) {
 }
 
 int
-cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error) {
+cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
+{
   if (!make_directory (runtime_dir, error))
     return -1;
   g_autofree char *path = g_build_filename (runtime_dir, "lock", NULL);
@@ -46,13 +48,15 @@ cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error) {
 }
 
 static char *
-filter_path (const char *runtime_dir, const char *ifname) {
+filter_path (const char *runtime_dir, const char *ifname)
+{
   return g_build_filename (runtime_dir, FILTERS, ifname, NULL);
 }
 
 /* A file of ours is "IFINDEX VALUE\n". */
 static gboolean
-parse_saved (const char *text, CgSavedFilter *saved) {
+parse_saved (const char *text, CgSavedFilter *saved)
+{
   g_auto (GStrv) words = g_strsplit (text, " ", 2);
   guint64 ifindex, value;
   if (g_strv_length (words) != 2 ||
@@ -65,12 +69,14 @@ parse_saved (const char *text, CgSavedFilter *saved) {
 }
 
 static int
-by_ifname (gconstpointer a, gconstpointer b) {
+by_ifname (gconstpointer a, gconstpointer b)
+{
   return strcmp (((const CgSavedFilter *)a)->ifname, ((const CgSavedFilter *)b)->ifname);
 }
 
 void
-cg_runtime_load_filters (const char *runtime_dir, GArray *saved) {
+cg_runtime_load_filters (const char *runtime_dir, GArray *saved)
+{
   g_autofree char *path = g_build_filename (runtime_dir, FILTERS, NULL);
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *ifname; dir && (ifname = g_dir_read_name (dir));) {
@@ -87,7 +93,8 @@ cg_runtime_load_filters (const char *runtime_dir, GArray *saved) {
 }
 
 gboolean
-cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error) {
+cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error)
+{
   g_autofree char *directory = g_build_filename (runtime_dir, FILTERS, NULL);
   g_autofree char *path = filter_path (runtime_dir, saved->ifname);
   g_autofree char *text = g_strdup_printf ("%u %d\n", saved->ifindex, saved->value);
@@ -102,18 +109,21 @@ cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GEr
 }
 
 void
-cg_runtime_forget_filter (const char *runtime_dir, const char *ifname) {
+cg_runtime_forget_filter (const char *runtime_dir, const char *ifname)
+{
   g_autofree char *path = filter_path (runtime_dir, ifname);
   g_unlink (path);
 }
 
 static char *
-sysctl_path (const char *ifname) {
+sysctl_path (const char *ifname)
+{
   return g_build_filename ("/proc/sys/net/ipv4/conf", ifname, "rp_filter", NULL);
 }
 
 int
-cg_sysctl_read_filter (const char *ifname) {
+cg_sysctl_read_filter (const char *ifname)
+{
   g_autofree char *path = sysctl_path (ifname);
   g_autofree char *text = NULL;
   guint64 value;
@@ -124,7 +134,8 @@ cg_sysctl_read_filter (const char *ifname) {
 }
 
 gboolean
-cg_sysctl_write_filter (const char *ifname, int value, GError **error) {
+cg_sysctl_write_filter (const char *ifname, int value, GError **error)
+{
   g_autofree char *path = sysctl_path (ifname);
   int fd = open (path, O_WRONLY | O_CLOEXEC);
   char digit = (char)('0' + value);

@@ -4,25 +4,29 @@
 #include <linux/rtnetlink.h>
 
 static void
-gateway_status_free (CgGatewayStatus *status) {
+gateway_status_free (CgGatewayStatus *status)
+{
   g_ptr_array_unref (status->differences);
   g_free (status);
 }
 
 void
-cg_status_free (CgStatus *status) {
+cg_status_free (CgStatus *status)
+{
   g_ptr_array_unref (status->gateways);
   g_ptr_array_unref (status->differences);
   g_free (status);
 }
 
 const char *
-cg_status_word (const CgFamilyStatus *status) {
+cg_status_word (const CgFamilyStatus *status)
+{
   return status->is_partial ? "partial" : cg_state_name (status->is);
 }
 
 gboolean
-cg_status_differs (const CgStatus *status) {
+cg_status_differs (const CgStatus *status)
+{
   for (guint i = 0; i < status->gateways->len; i++)
     if (((CgGatewayStatus *)status->gateways->pdata[i])->differences->len > 0)
       return TRUE;
@@ -31,7 +35,8 @@ cg_status_differs (const CgStatus *status) {
 
 /* The uids that our rules send to a table. */
 static GArray *
-confined_uids (const CgFacts *facts, const CgTunnel *tunnel, int family) {
+confined_uids (const CgFacts *facts, const CgTunnel *tunnel, int family)
+{
   GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   for (guint i = 0; i < facts->rules->len; i++) {
     const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
@@ -44,7 +49,8 @@ confined_uids (const CgFacts *facts, const CgTunnel *tunnel, int family) {
 }
 
 static gboolean
-same_uids (const GArray *a, const GArray *b) {
+same_uids (const GArray *a, const GArray *b)
+{
   if (a->len != b->len)
     return FALSE;
   for (guint i = 0; i < a->len; i++) {
@@ -56,7 +62,8 @@ same_uids (const GArray *a, const GArray *b) {
 }
 
 static CgFamilyStatus
-look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family) {
+look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family)
+{
   g_autoptr (GArray) uids = confined_uids (facts, tunnel, family);
   gboolean last_word = FALSE, way_out = FALSE;
   for (guint i = 0; i < facts->routes->len; i++) {
@@ -78,13 +85,15 @@ look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family) {
 }
 
 static void
-add_lines (GPtrArray *lines, const GArray *ops) {
+add_lines (GPtrArray *lines, const GArray *ops)
+{
   for (guint i = 0; i < ops->len; i++)
     g_ptr_array_add (lines, cg_op_to_string (&g_array_index (ops, CgOp, i)));
 }
 
 static CgGatewayStatus *
-look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunnel) {
+look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunnel)
+{
   const char *const names[] = {tunnel->gateway->name, NULL};
   g_autoptr (CgScope) scope = cg_scope_new (facts, names);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
@@ -99,7 +108,8 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
 
 /* What a run over everything would change beyond what runs over each gateway would. */
 static void
-find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan) {
+find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
+{
   static const char *const all[] = {NULL};
   g_autoptr (CgScope) scope = cg_scope_new (facts, all);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
@@ -117,7 +127,8 @@ find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan) {
 }
 
 CgStatus *
-cg_status_new (const CgFacts *facts, const char *const *names) {
+cg_status_new (const CgFacts *facts, const char *const *names)
+{
   g_autoptr (CgPlan) plan = cg_plan_new (facts, NULL);
   CgStatus *status = g_new0 (CgStatus, 1);
   status->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify)gateway_status_free);

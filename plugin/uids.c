@@ -2,13 +2,15 @@
 #include "uids.h"
 
 static int
-by_first_uid (gconstpointer a, gconstpointer b) {
+by_first_uid (gconstpointer a, gconstpointer b)
+{
   const CgUidRange *left = a, *right = b;
   return (left->first > right->first) - (left->first < right->first);
 }
 
 void
-cg_uids_normalise (GArray *ranges) {
+cg_uids_normalise (GArray *ranges)
+{
   if (ranges->len == 0)
     return;
   g_array_sort (ranges, by_first_uid);
@@ -26,7 +28,8 @@ cg_uids_normalise (GArray *ranges) {
 }
 
 gboolean
-cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared) {
+cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared)
+{
   for (guint i = 0, j = 0; i < a->len && j < b->len;) {
     CgUidRange left = g_array_index (a, CgUidRange, i);
     CgUidRange right = g_array_index (b, CgUidRange, j);
@@ -44,7 +47,8 @@ cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared) {
 }
 
 guint64
-cg_uids_count (const GArray *ranges) {
+cg_uids_count (const GArray *ranges)
+{
   guint64 count = 0;
   for (guint i = 0; i < ranges->len; i++) {
     CgUidRange range = g_array_index (ranges, CgUidRange, i);
@@ -54,7 +58,8 @@ cg_uids_count (const GArray *ranges) {
 }
 
 char *
-cg_uid_range_to_string (CgUidRange range) {
+cg_uid_range_to_string (CgUidRange range)
+{
   if (range.first == range.last)
     return g_strdup_printf ("%u", range.first);
   return g_strdup_printf ("%u-%u", range.first, range.last);
