@@ -22,12 +22,36 @@ is_named (const char *const *names, const char *name)
   return !*names || g_strv_contains (names, name);
 }
 
+static gboolean
+stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
+{
+  for (guint i = 0; i < facts->routes->len; i++)
+    if (g_array_index (facts->routes, CgRoute, i).table == tunnel->table)
+      return TRUE;
+  return FALSE;
+}
+
+/* To remove some gateways is to plan for the others; for those of them that stand, since one that
+ * was removed before must not make itself felt. */
+static CgPlan *
+plan_without (const CgFacts *facts, const char *const *names)
+{
+  g_autoptr (GPtrArray) released = g_ptr_array_new ();
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_strv_contains (names, tunnel->gateway->name) || !stands_in_kernel (facts, tunnel))
+      g_ptr_array_add (released, tunnel->gateway->name);
+  }
+  g_ptr_array_add (released, NULL);
+  return cg_plan_new (facts, (const char *const *) released->pdata);
+}
+
 static CgPlan *
 make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
 {
   if (intent == CG_APPLY)
     return cg_plan_new (facts, NULL);
-  return *names ? cg_plan_new (facts, names) : cg_plan_empty ();
+  return *names ? plan_without (facts, names) : cg_plan_empty ();
 }
 
 static void
@@ -46,7 +70,7 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
 {
   for (guint i = 0; i < facts->kept->len; i++) {
     const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
-    if (!cg_kept_filter_is_ours (kept) && kept->ifindex != kept->saved.ifindex)
+    if (!cg_kept_filter_is_ours (kept))
       cg_runtime_forget_filter (runtime_dir, kept->saved.ifname);
   }
 }
@@ -54,6 +78,10 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
 static void
 report_states (const CgFacts *facts, const char *const *names, CgIntent intent)
 {
+  if (intent == CG_RELEASE && !*names) {
+    g_message ("all released");
+    return;
+  }
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     const CgGateway *gateway = tunnel->gateway;
@@ -74,7 +102,7 @@ report_warnings (const CgFacts *facts, const char *const *names)
 {
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   for (guint i = 0; i < warnings->len; i++)
-    g_warning ("%s", (const char *)warnings->pdata[i]);
+    g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
 /* One look and what follows from it. *again if the kernel refused something, which a new look may
@@ -104,11 +132,11 @@ apply_once (const CgOptions *options,
     report_warnings (facts, names);
     return TRUE;
   }
+  forget_stale_filters (facts, options->runtime_dir);
   if (!cg_commit (netlink, ops, options->runtime_dir, error)) {
     *again = TRUE;
     return FALSE;
   }
-  forget_stale_filters (facts, options->runtime_dir);
   if (ops->len > 0) {
     report_states (facts, names, intent);
     report_warnings (facts, names);
@@ -162,24 +190,62 @@ warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunne
     }
 }
 
+/* Whether a rule of somebody else can decide over a packet of the gateway's before ours do. Rules
+ * of one priority stand in the order in which they were added, which is that of the facts. */
+static gboolean
+stands_before_ours (const CgFacts *facts, guint index, const CgTunnel *tunnel)
+{
+  CgRule *rule = &g_array_index (facts->rules, CgRule, index);
+  GArray range = {.data = (char *) &rule->uids, .len = 1};
+  /* table local comes first for everyone; other actions lead nowhere */
+  if (rule->protocol == CG_PROTOCOL || rule->table == RT_TABLE_LOCAL ||
+      (rule->action != FR_ACT_TO_TBL && rule->action != FR_ACT_GOTO) ||
+      rule->priority > tunnel->gateway->priority ||
+      !cg_uids_overlap (&range, tunnel->gateway->uids, NULL))
+    return FALSE;
+  for (guint i = 0; i < index && rule->priority == tunnel->gateway->priority; i++) {
+    const CgRule *earlier = &g_array_index (facts->rules, CgRule, i);
+    if (earlier->protocol == CG_PROTOCOL && earlier->family == rule->family &&
+        earlier->table == tunnel->table)
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static void
-warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway)
+warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
 {
   for (guint i = 0; i < facts->rules->len && warnings->len < MAX_WARNINGS; i++) {
-    CgRule *rule = &g_array_index (facts->rules, CgRule, i);
-    GArray range = {.data = (char *)&rule->uids, .len = 1};
-    gboolean leads_on = rule->action == FR_ACT_TO_TBL || rule->action == FR_ACT_GOTO;
-    /* table local comes first for everyone */
-    gboolean harmless = rule->protocol == CG_PROTOCOL || rule->table == RT_TABLE_LOCAL || !leads_on;
-    if (harmless || rule->priority > gateway->priority ||
-        !cg_uids_overlap (&range, gateway->uids, NULL))
+    if (!stands_before_ours (facts, i, tunnel))
       continue;
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     g_autofree char *text = cg_rule_to_string (rule);
     g_ptr_array_add (warnings,
                      g_strdup_printf ("%s: a rule that is not ours stands before ours and "
                                       "can lead traffic past the tunnel: %s %s",
-                                      gateway->name, cg_family_name (rule->family), text));
+                                      tunnel->gateway->name, cg_family_name (rule->family), text));
   }
+}
+
+void
+cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
+{
+  const struct {
+    gboolean given;
+    const char *text;
+  } keys[] = {
+      {gateway->services[0] != NULL,
+       "Services= has no effect in this version: these services are NOT "
+       "confined; name their users in Users="},
+      {gateway->connection != NULL,
+       "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
+      {gateway->dns_mode != CG_DNS_NONE,
+       "DNS= has no effect in this version: see LIMITS in custom-gateway(8)"},
+      {gateway->guard == CG_GUARD_REQUIRED, "Guard=required: there is no guard in this version"},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (keys[i].given)
+      g_ptr_array_add (warnings, g_strdup_printf ("%s: %s", gateway->name, keys[i].text));
 }
 
 GPtrArray *
@@ -191,19 +257,9 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     const CgGateway *gateway = tunnel->gateway;
     if (!is_named (names, gateway->name))
       continue;
-    if (gateway->services[0])
-      g_ptr_array_add (warnings,
-                       g_strdup_printf ("%s: Services= has no effect in this version: these "
-                                        "services are NOT confined; name their users in "
-                                        "Users=",
-                                        gateway->name));
-    if (gateway->connection)
-      g_ptr_array_add (warnings,
-                       g_strdup_printf ("%s: Connection= has no effect in this version, so "
-                                        "the gateway stays blocked; give Interface=",
-                                        gateway->name));
+    cg_warn_of_keys (warnings, gateway);
     warn_of_foreign_routes (warnings, facts, tunnel);
-    warn_of_foreign_rules (warnings, facts, gateway);
+    warn_of_foreign_rules (warnings, facts, tunnel);
   }
   return warnings;
 }

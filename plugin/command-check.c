@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+static void
+report_good (const CgGateway *gateway)
+{
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  cg_warn_of_keys (warnings, gateway);
+  g_message ("%s.conf: good", gateway->name);
+  for (guint i = 0; i < warnings->len; i++)
+    g_warning ("%s", (const char *) warnings->pdata[i]);
+}
+
 static int
 check_directory (const CgOptions *options)
 {
@@ -9,7 +19,7 @@ check_directory (const CgOptions *options)
   g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
   if (config)
     for (guint i = 0; i < config->gateways->len; i++)
-      g_message ("%s.conf: good", ((const CgGateway *)config->gateways->pdata[i])->name);
+      report_good (config->gateways->pdata[i]);
   return status;
 }
 
@@ -23,7 +33,7 @@ cg_command_check (const CgOptions *options, const char *const *files)
     g_autoptr (GError) error = NULL;
     g_autoptr (CgGateway) gateway = cg_config_load_file (*files, cg_user_lookup, &error);
     if (gateway)
-      g_message ("%s.conf: good", gateway->name);
+      report_good (gateway);
     else
       status = cg_fail (error);
   }

@@ -19,34 +19,41 @@ static const char *const networkd_states[] = {
     "linger",      NULL,
 };
 
+/* Of which gateways the interface is the tunnel. Of all, if it is loopback: the kernel hangs IPv6
+ * routes that lead nowhere on it, and drops them when it goes down. */
+static GPtrArray *
+gateways_of (const CgConfig *config, const char *ifname)
+{
+  GPtrArray *names = g_ptr_array_new ();
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (g_str_equal (ifname, "lo") || g_strcmp0 (gateway->interface, ifname) == 0)
+      g_ptr_array_add (names, gateway->name);
+  }
+  return names;
+}
+
 /* An event only says: look again at the gateways of this interface. */
 static int
 look_again (const CgOptions *options, const char *ifname)
 {
-  if (!cg_interface_name_valid (ifname)) {
-    g_autofree char *quoted = cg_quote (ifname);
-    g_info ("%s: not the interface of any gateway", quoted);
-    return CG_EXIT_DONE;
-  }
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
 
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  for (guint i = 0; i < config->gateways->len; i++) {
-    const CgGateway *gateway = config->gateways->pdata[i];
-    if (g_strcmp0 (gateway->interface, ifname) == 0)
-      g_ptr_array_add (names, gateway->name);
-  }
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
   const GError *bad = cg_config_find_bad (config, ifname);
   int status = bad ? cg_fail (bad) : CG_EXIT_DONE;
-  if (names->len == 0)
+  g_autoptr (GPtrArray) names = gateways_of (config, ifname);
+  if (names->len == 0) {
+    g_autofree char *quoted = cg_quote (ifname);
+    g_info ("%s is not the interface of any gateway", quoted);
     return status;
+  }
   g_ptr_array_add (names, NULL);
-  if (!cg_apply (options, config, (const char *const *)names->pdata, CG_APPLY, &error))
+  if (!cg_apply (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
     return cg_fail (error);
   return status;
 }

@@ -34,7 +34,7 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
     return NULL;
   }
   for (guint i = 0; !*names && i < config->bad->len; i++)
-    *status = cg_fail (((const CgBadFile *)config->bad->pdata[i])->error);
+    *status = cg_fail (((const CgBadFile *) config->bad->pdata[i])->error);
   for (; *names; names++)
     if (!check_name (config, options->config_dir, *names)) {
       *status = CG_EXIT_CONFIG;
@@ -62,8 +62,23 @@ cg_command_reapply (const CgOptions *options, const char *const *names)
   return run (options, names, CG_APPLY);
 }
 
+/* To take away all that is ours needs no configuration, so a broken or missing one is no obstacle.
+ */
+static int
+remove_all (const CgOptions *options)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) nothing = cg_config_new ();
+  if (!cg_apply (options, nothing, all, CG_RELEASE, &error))
+    return cg_fail (error);
+  return CG_EXIT_DONE;
+}
+
 int
 cg_command_remove (const CgOptions *options, const char *const *names)
 {
+  if (!*names)
+    return remove_all (options);
   return run (options, names, CG_RELEASE);
 }

@@ -52,28 +52,68 @@ state_colour (const CgFamilyStatus *status)
   return status->is == CG_STATE_UP ? GREEN : YELLOW;
 }
 
-/* Colours take no room, so the padding is ours, not printf's. */
-static void
-print_cell (const char *text, int width, const char *colour)
-{
-  printf ("%s%s%s%*s  ", colour ? colour : "", text, colour ? PLAIN : "",
-          MAX (0, width - (int)g_utf8_strlen (text, -1)), "");
-}
+#define N_COLUMNS 6
+
+typedef struct {
+  char *text[N_COLUMNS];
+  const char *colour[N_COLUMNS]; /* NULL for none */
+} Row;
 
 static void
-print_row (const CgGatewayStatus *status, gboolean colour)
+row_free (Row *row)
+{
+  for (guint i = 0; i < N_COLUMNS; i++)
+    g_free (row->text[i]);
+  g_free (row);
+}
+
+static Row *
+heading (gboolean colour)
+{
+  static const char *const titles[N_COLUMNS] = {"GATEWAY", "INTERFACE", "TABLE",
+                                                "IPV4",    "IPV6",      "CONFINED UIDS"};
+  Row *row = g_new0 (Row, 1);
+  for (guint i = 0; i < N_COLUMNS; i++) {
+    row->text[i] = g_strdup (titles[i]);
+    row->colour[i] = colour ? BOLD : NULL;
+  }
+  return row;
+}
+
+static Row *
+gateway_row (const CgGatewayStatus *status, gboolean colour)
 {
   const CgTunnel *tunnel = status->tunnel;
-  g_autofree char *table = g_strdup_printf ("%u", tunnel->table);
-  g_autofree char *uids = uids_text (tunnel->gateway->uids);
-  print_cell (tunnel->gateway->name, 12, NULL);
-  print_cell (tunnel->gateway->interface ? tunnel->gateway->interface : "-", 15, NULL);
-  print_cell (table, 10, NULL);
+  Row *row = g_new0 (Row, 1);
+  row->text[0] = g_strdup (tunnel->gateway->name);
+  row->text[1] = g_strdup (tunnel->gateway->interface ? tunnel->gateway->interface : "-");
+  row->text[2] = g_strdup_printf ("%u", tunnel->table);
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    g_autofree char *state = state_text (&status->family[i]);
-    print_cell (state, 8, colour ? state_colour (&status->family[i]) : NULL);
+    row->text[3 + i] = state_text (&status->family[i]);
+    row->colour[3 + i] = colour ? state_colour (&status->family[i]) : NULL;
   }
-  puts (uids);
+  row->text[5] = uids_text (tunnel->gateway->uids);
+  return row;
+}
+
+/* Each column as wide as its widest text. Colours take no room, so the padding is ours, not
+ * printf's. */
+static void
+print_rows (const GPtrArray *rows)
+{
+  glong width[N_COLUMNS] = {0};
+  for (guint i = 0; i < rows->len; i++)
+    for (guint j = 0; j < N_COLUMNS; j++)
+      width[j] = MAX (width[j], g_utf8_strlen (((const Row *) rows->pdata[i])->text[j], -1));
+  for (guint i = 0; i < rows->len; i++) {
+    const Row *row = rows->pdata[i];
+    for (guint j = 0; j < N_COLUMNS; j++) {
+      int padding = j + 1 < N_COLUMNS ? (int) (width[j] - g_utf8_strlen (row->text[j], -1)) + 2 : 0;
+      printf ("%s%s%s%*s", row->colour[j] ? row->colour[j] : "", row->text[j],
+              row->colour[j] ? PLAIN : "", padding, "");
+    }
+    putchar ('\n');
+  }
 }
 
 static void
@@ -83,20 +123,21 @@ print_lines (const char *title, const GPtrArray *lines, const char *colour)
     return;
   printf ("\n%s%s%s\n", colour ? colour : "", title, colour ? PLAIN : "");
   for (guint i = 0; i < lines->len; i++)
-    printf ("  %s\n", (const char *)lines->pdata[i]);
+    printf ("  %s\n", (const char *) lines->pdata[i]);
 }
 
 static void
 print_table (const CgStatus *status, const GPtrArray *warnings)
 {
   gboolean colour = use_colour ();
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) row_free);
+  g_ptr_array_add (rows, heading (colour));
+  for (guint i = 0; i < status->gateways->len; i++)
+    g_ptr_array_add (rows, gateway_row (status->gateways->pdata[i], colour));
   if (status->gateways->len == 0)
     puts ("no gateways");
   else
-    printf ("%s%-12s  %-15s  %-10s  %-8s  %-8s  %s%s\n", colour ? BOLD : "", "GATEWAY", "INTERFACE",
-            "TABLE", "IPV4", "IPV6", "CONFINED UIDS", colour ? PLAIN : "");
-  for (guint i = 0; i < status->gateways->len; i++)
-    print_row (status->gateways->pdata[i], colour);
+    print_rows (rows);
   for (guint i = 0; i < status->gateways->len; i++) {
     const CgGatewayStatus *gateway = status->gateways->pdata[i];
     g_autofree char *title = g_strdup_printf (
@@ -155,7 +196,7 @@ json_gateway (GString *json, const CgGatewayStatus *status)
 }
 
 static void
-print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *config)
+print_json (const CgStatus *status, const GPtrArray *warnings, const GPtrArray *bad)
 {
   g_autoptr (GString) json = g_string_new (NULL);
   cg_json_open (json, NULL, '{');
@@ -166,8 +207,8 @@ print_json (const CgStatus *status, const GPtrArray *warnings, const CgConfig *c
   json_lines (json, "differences", status->differences);
   json_lines (json, "warnings", warnings);
   cg_json_open (json, "errors", '[');
-  for (guint i = 0; i < config->bad->len; i++)
-    cg_json_string (json, NULL, ((const CgBadFile *)config->bad->pdata[i])->error->message);
+  for (guint i = 0; bad && i < bad->len; i++)
+    cg_json_string (json, NULL, ((const CgBadFile *) bad->pdata[i])->error->message);
   cg_json_close (json, ']');
   cg_json_close (json, '}');
   puts (json->str);
@@ -191,7 +232,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   if (options->json)
-    print_json (status, warnings, config);
+    print_json (status, warnings, *names ? NULL : config->bad);
   else
     print_table (status, warnings);
   if (bad != CG_EXIT_DONE)

@@ -82,7 +82,7 @@ read_all (int fd, gsize size, GString *text)
       return FALSE;
     if (got == 0)
       break; /* it became shorter meanwhile */
-    done += (gsize)got;
+    done += (gsize) got;
   }
   g_string_set_size (text, done);
   return TRUE;
@@ -108,7 +108,7 @@ read_trusted (const char *path, const char *shown, GError **error)
   else if (found.st_size > MAX_FILE)
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: larger than %d bytes", shown, MAX_FILE);
   else if (check_trust (&found, shown, error)) {
-    read = read_all (fd, (gsize)found.st_size, text);
+    read = read_all (fd, (gsize) found.st_size, text);
     if (!read)
       g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", shown, g_strerror (errno));
   }
@@ -127,7 +127,7 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
     g_set_error (
         error, CG_ERROR, CG_ERROR_CONFIG,
         "%s: a gateway's file is called NAME.conf, with a NAME of 1 to 64 letters, digits, "
-        "'_', '.', '@' and '-'",
+        "'_', '.', '@' and '-' that does not begin with '.' or '-'",
         quoted);
     return NULL;
   }
@@ -154,7 +154,7 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
       return FALSE;
     }
     for (char **service = gateway->services; *service; service++)
-      if (g_strv_contains ((const char *const *)other->services, *service)) {
+      if (g_strv_contains ((const char *const *) other->services, *service)) {
         g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                      "%s.conf: [Gateway] Services: gateway '%s' already has '%s'; remove it from "
                      "one of the two files",
@@ -202,18 +202,24 @@ by_file_name (const struct dirent **a, const struct dirent **b)
 }
 
 CgConfig *
+cg_config_new (void)
+{
+  CgConfig *config = g_new0 (CgConfig, 1);
+  config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
+  config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify) bad_file_free);
+  return config;
+}
+
+CgConfig *
 cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error)
 {
-  g_autoptr (CgConfig) config = g_new0 (CgConfig, 1);
-  config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify)cg_gateway_free);
-  config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify)bad_file_free);
+  g_autoptr (CgConfig) config = cg_config_new ();
 
   struct stat found;
   if (stat (directory, &found) < 0) {
     if (errno == ENOENT && missing_ok)
       return g_steal_pointer (&config);
-    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s; nothing was changed", directory,
-                 g_strerror (errno));
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
     return NULL;
   }
   if (!check_trust (&found, directory, error))
@@ -222,8 +228,7 @@ cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup,
   struct dirent **entry = NULL;
   int count = scandir (directory, &entry, is_gateway_file, by_file_name);
   if (count < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s; nothing was changed", directory,
-                 g_strerror (errno));
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
     return NULL;
   }
   for (int i = 0; i < count; i++) {

@@ -18,6 +18,9 @@ typedef struct {
 void cg_config_free (CgConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgConfig, cg_config_free)
 
+/* A configuration without gateways. */
+CgConfig *cg_config_new (void);
+
 /* Loads each NAME.conf of the directory. A file that is broken, that its owner or mode makes
  * untrustworthy, or that takes a uid or a table which an earlier gateway (by name) already has,
  * goes to bad and costs that gateway alone. Returns NULL with error set only if the directory

@@ -26,24 +26,16 @@ in_scope (const CgScope *scope, guint32 table)
   return scope->all || has_table (scope->tables, table);
 }
 
-static gboolean
-belongs_to_gateway (const CgFacts *facts, guint32 table)
-{
-  for (guint i = 0; i < facts->tunnels->len; i++)
-    if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
-      return TRUE;
-  return FALSE;
-}
-
-/* Adds tables that no gateway has any more but whose rules catch these uids. */
+/* Adds tables whose rules catch these uids though they are not, or no longer, theirs. Such a rule
+ * may be another gateway's, which the uid has left: then that gateway's turn has come too. */
 static void
 add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids)
 {
   for (guint i = 0; i < facts->rules->len; i++) {
     CgRule *rule = &g_array_index (facts->rules, CgRule, i);
-    GArray range = {.data = (char *)&rule->uids, .len = 1};
-    if (rule->protocol == CG_PROTOCOL && !belongs_to_gateway (facts, rule->table) &&
-        !has_table (scope->tables, rule->table) && cg_uids_overlap (&range, uids, NULL))
+    GArray range = {.data = (char *) &rule->uids, .len = 1};
+    if (rule->protocol == CG_PROTOCOL && !has_table (scope->tables, rule->table) &&
+        cg_uids_overlap (&range, uids, NULL))
       g_array_append_val (scope->tables, rule->table);
   }
 }
@@ -64,7 +56,7 @@ cg_scope_new (const CgFacts *facts, const char *const *names)
   }
   for (guint i = 0; complete && i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (has_table (scope->tables, tunnel->table))
+    if (!*names || g_strv_contains (names, tunnel->gateway->name))
       add_stale_tables (scope, facts, tunnel->gateway->uids);
   }
   return scope;

@@ -38,11 +38,10 @@ typedef struct {
 void cg_scope_free (CgScope *scope);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgScope, cg_scope_free)
 
-/* The scope of a run over the gateways named (none named: over all). Their own tables; and tables
- * of ours that are no gateway's any more: all of them if none is named, otherwise those with a rule
- * for a uid of a gateway that is named, which would stand before its new rules. As long as the
- * config has a bad file nobody can know which tables are no gateway's, so none of those is
- * included. */
+/* The scope of a run over the gateways named (none named: over all). Their own tables; tables of
+ * which a rule of ours catches a uid of theirs, since it would stand before their new rules; and,
+ * if none is named, whatever else is ours. As long as the config has a bad file nobody can know
+ * whose such a table is, so then it is their own tables alone. */
 CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
 
 /* The operations, in their order, that make what the facts found within the scope what the plan

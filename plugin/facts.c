@@ -37,7 +37,7 @@ hash_name (const char *name)
 {
   guint32 hash = 2166136261u;
   for (; *name; name++)
-    hash = (hash ^ (guint8)*name) * 16777619u;
+    hash = (hash ^ (guint8) *name) * 16777619u;
   return hash;
 }
 

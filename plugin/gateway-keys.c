@@ -67,8 +67,8 @@ parse_interface (CgGateway *gateway, const Place *place, const char *value, GErr
     return fail (place, "loopback is not a tunnel:", value, "name the tunnel's interface", error);
   if (!cg_interface_name_valid (value))
     return fail (place, "not an interface name:", value,
-                 "give 1 to 15 characters without white space, '/' and ':' (a comment needs a line "
-                 "of its own)",
+                 "give 1 to 15 characters without white space, '/' and ':', and not 'all' or "
+                 "'default'",
                  error);
   gateway->interface = g_strdup (value);
   return TRUE;
@@ -143,7 +143,7 @@ parse_uid (const char *word, guint32 *uid)
   guint64 number;
   if (!g_ascii_string_to_unsigned (word, 10, 0, G_MAXUINT32, &number, NULL))
     return FALSE;
-  *uid = (guint32)number;
+  *uid = (guint32) number;
   return TRUE;
 }
 
@@ -311,7 +311,7 @@ parse_table (CgGateway *gateway, const Place *place, const char *value, GError *
   if (table == 0 || (table >= CG_TABLE_RESERVED_FIRST && table <= CG_TABLE_RESERVED_LAST))
     return fail (place, "this table is reserved:", value,
                  "choose another: 0 and 253-255 are the system's own", error);
-  gateway->table = (guint32)table;
+  gateway->table = (guint32) table;
   return TRUE;
 }
 
@@ -322,7 +322,7 @@ parse_priority (CgGateway *gateway, const Place *place, const char *value, GErro
   if (!g_ascii_string_to_unsigned (value, 10, CG_PRIORITY_MIN, CG_PRIORITY_MAX, &priority, NULL))
     return fail (place, "not a priority for our rules:", value,
                  "give a number from 1 to 32765; 500 is the default", error);
-  gateway->priority = (guint32)priority;
+  gateway->priority = (guint32) priority;
   return TRUE;
 }
 
@@ -356,6 +356,13 @@ cg_gateway_set_key (CgGateway *gateway,
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (g_str_equal (keys[i].key, key)) {
       const Place place = {.file = file, .key = key, .lookup = lookup};
+      gboolean free_text = keys[i].parse == parse_connection;
+      /* habits from other formats */
+      if (!free_text && (*value == '"' || *value == '\''))
+        return fail (&place, "quotes are taken as part of the value:", value, "leave them out",
+                     error);
+      if (!free_text && (strstr (value, " #") || strstr (value, "\t#")))
+        return fail (&place, "a comment needs a line of its own:", value, "move it there", error);
       return keys[i].parse (gateway, &place, value, error);
     }
   g_autofree char *quoted = cg_quote (key);

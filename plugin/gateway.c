@@ -70,7 +70,7 @@ cg_interface_name_valid (const char *name)
   gsize length = strlen (name);
   if (length == 0 || length >= IFNAMSIZ || g_strv_contains (special, name))
     return FALSE;
-  for (const guchar *c = (const guchar *)name; *c; c++)
+  for (const guchar *c = (const guchar *) name; *c; c++)
     /* 0xa0 is white space to the kernel's isspace() */
     if (*c <= ' ' || *c == 0x7f || *c == 0xa0 || *c == '/' || *c == ':')
       return FALSE;
@@ -99,9 +99,10 @@ check_lines (const char *file, const char *text, GError **error)
     char *equals = strchr (line, '=');
     if (!*line || *line == '#' || *line == '[')
       continue;
-    g_autofree char *key = equals ? g_strchomp (g_strndup (line, (gsize)(equals - line))) : NULL;
+    g_autofree char *key = equals ? g_strchomp (g_strndup (line, (gsize) (equals - line))) : NULL;
     g_autofree char *quoted = cg_quote (key ? key : line);
-    if (!key) {
+    /* GKeyFile takes Key[de] for a translation of Key, and passes over it in another locale */
+    if (!key || strchr (key, '[')) {
       g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                    "%s: line %u: %s is no KEY=VALUE; a comment starts with #", file, i + 1, quoted);
       return FALSE;
@@ -137,7 +138,7 @@ refuse_unknown_groups (const char *file, GKeyFile *keyfile, GError **error)
 
 /* What no key can check alone. */
 static gboolean
-check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError **error)
+check_whole (CgGateway *gateway, const char *file, GError **error)
 {
   if (gateway->interface && gateway->connection) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
@@ -153,7 +154,16 @@ check_whole (CgGateway *gateway, const char *file, CgUserLookup lookup, GError *
   }
   if (gateway->interface || gateway->connection)
     return TRUE;
-  return cg_gateway_set_key (gateway, file, "Interface", gateway->name, lookup, error);
+  if (!cg_interface_name_valid (gateway->name)) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: [" GROUP
+                 "] Interface: is not given, and the file's name is no interface's; give "
+                 "Interface= or Connection=",
+                 file);
+    return FALSE;
+  }
+  gateway->interface = g_strdup (gateway->name);
+  return TRUE;
 }
 
 CgGateway *
@@ -188,7 +198,7 @@ cg_gateway_parse (
     if (!cg_gateway_set_key (gateway, file, *key, g_strstrip (value), lookup, error))
       return NULL;
   }
-  if (!check_whole (gateway, file, lookup, error))
+  if (!check_whole (gateway, file, error))
     return NULL;
   return g_steal_pointer (&gateway);
 }

@@ -10,7 +10,7 @@ append_quoted (GString *json, const char *text)
     if (*c == '"' || *c == '\\')
       g_string_append_printf (json, "\\%c", *c);
     else if (g_ascii_iscntrl (*c))
-      g_string_append_printf (json, "\\u%04x", (guint)(guchar)*c);
+      g_string_append_printf (json, "\\u%04x", (guint) (guchar) *c);
     else
       g_string_append_c (json, *c);
   }

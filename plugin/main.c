@@ -116,5 +116,5 @@ main (int argc, char **argv)
       .dry_run = dry_run,
       .json = json,
   };
-  return run_command (&options, (const char *const *)words);
+  return run_command (&options, (const char *const *) words);
 }

@@ -39,10 +39,10 @@ set_options (struct mnl_socket *socket, GError **error)
     return FALSE;
   }
   /* What follows only makes answers better or batches safer; without it all works as well. */
-  (void)mnl_socket_setsockopt (socket, NETLINK_EXT_ACK, &on, sizeof on);
-  (void)mnl_socket_setsockopt (socket, NETLINK_CAP_ACK, &on, sizeof on);
-  (void)setsockopt (fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-  (void)setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  (void) mnl_socket_setsockopt (socket, NETLINK_EXT_ACK, &on, sizeof on);
+  (void) mnl_socket_setsockopt (socket, NETLINK_CAP_ACK, &on, sizeof on);
+  (void) setsockopt (fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+  (void) setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   return TRUE;
 }
 
@@ -78,7 +78,7 @@ send_bytes (CgNetlink *netlink, const void *bytes, gsize size, GError **error)
   do
     sent = mnl_socket_sendto (netlink->socket, bytes, size);
   while (sent < 0 && errno == EINTR);
-  if (sent == (ssize_t)size)
+  if (sent == (ssize_t) size)
     return TRUE;
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot send to the kernel: %s",
                sent < 0 ? g_strerror (errno) : "message cut off");
@@ -93,7 +93,7 @@ receive (CgNetlink *netlink, int *size, GError **error)
     got = mnl_socket_recvfrom (netlink->socket, netlink->received, RECEIVE_SIZE);
   while (got < 0 && errno == EINTR);
   if (got >= 0) {
-    *size = (int)got;
+    *size = (int) got;
     return TRUE;
   }
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "the kernel's answer was lost: %s",
@@ -153,7 +153,7 @@ take_answers (CgNetlink *netlink,
               gboolean *interrupted,
               GError **error)
 {
-  const struct nlmsghdr *message = (const struct nlmsghdr *)netlink->received;
+  const struct nlmsghdr *message = (const struct nlmsghdr *) netlink->received;
   for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
     const char *text;
     if (message->nlmsg_seq != netlink->sequence)
@@ -230,7 +230,7 @@ take_refusals (CgNetlink *netlink,
     int size;
     if (!receive (netlink, &size, error))
       return FALSE;
-    const struct nlmsghdr *message = (const struct nlmsghdr *)netlink->received;
+    const struct nlmsghdr *message = (const struct nlmsghdr *) netlink->received;
     for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
       guint32 place = message->nlmsg_seq - first_sequence;
       if (message->nlmsg_type != NLMSG_ERROR || place > netlink->sequence - first_sequence)

@@ -72,7 +72,7 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
     return;
 
   CgRoute route = {
-      .family = (guint8)family, .table = tunnel->table, .destination = cg_prefix_default (family)};
+      .family = (guint8) family, .table = tunnel->table, .destination = cg_prefix_default (family)};
   if (state == CG_STATE_UP) {
     CgRoute out = route;
     out.type = RTN_UNICAST;
@@ -94,7 +94,7 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
   }
   for (guint i = 0; i < gateway->uids->len; i++) {
     CgRule rule = {
-        .family = (guint8)family,
+        .family = (guint8) family,
         .protocol = CG_PROTOCOL,
         .action = FR_ACT_TO_TBL,
         .priority = gateway->priority,

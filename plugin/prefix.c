@@ -9,7 +9,7 @@ const int cg_families[CG_N_FAMILIES] = {AF_INET, AF_INET6};
 CgPrefix
 cg_prefix_default (int family)
 {
-  return (CgPrefix){.family = (guint8)family};
+  return (CgPrefix){.family = (guint8) family};
 }
 
 guint
@@ -39,7 +39,7 @@ cg_prefix_parse (const char *text, CgPrefix *prefix)
 
   int family = strchr (part[0], ':') ? AF_INET6 : AF_INET;
   guint bits = cg_family_bytes (family) * 8;
-  *prefix = (CgPrefix){.family = (guint8)family, .length = (guint8)bits};
+  *prefix = (CgPrefix){.family = (guint8) family, .length = (guint8) bits};
   if (inet_pton (family, part[0], prefix->address) != 1)
     return FALSE;
   if (!part[1])
@@ -48,7 +48,7 @@ cg_prefix_parse (const char *text, CgPrefix *prefix)
   guint64 length;
   if (!g_ascii_string_to_unsigned (part[1], 10, 0, bits, &length, NULL))
     return FALSE;
-  prefix->length = (guint8)length;
+  prefix->length = (guint8) length;
   return TRUE;
 }
 

@@ -12,13 +12,13 @@
 static void
 rule_clear (gpointer rule)
 {
-  g_clear_pointer (&((CgRule *)rule)->message, g_bytes_unref);
+  g_clear_pointer (&((CgRule *) rule)->message, g_bytes_unref);
 }
 
 static void
 route_clear (gpointer route)
 {
-  g_clear_pointer (&((CgRoute *)route)->message, g_bytes_unref);
+  g_clear_pointer (&((CgRoute *) route)->message, g_bytes_unref);
 }
 
 GArray *

@@ -50,7 +50,7 @@ open_message (const struct nlmsghdr *message,
   if (message->nlmsg_len < NLMSG_HDRLEN + NLMSG_ALIGN (header))
     return NULL;
   Gather gather = {attributes, last, expected};
-  if (mnl_attr_parse (message, (unsigned)header, gather_attribute, &gather) < MNL_CB_STOP)
+  if (mnl_attr_parse (message, (unsigned) header, gather_attribute, &gather) < MNL_CB_STOP)
     return NULL;
   return mnl_nlmsg_get_payload (message);
 }
@@ -100,7 +100,7 @@ cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex)
   request->nlmsg_type = RTM_GETADDR;
   request->nlmsg_flags = NLM_F_DUMP;
   struct ifaddrmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
-  header->ifa_family = (guint8)family;
+  header->ifa_family = (guint8) family;
   header->ifa_index = ifindex;
 }
 
@@ -110,7 +110,7 @@ cg_rtnl_get_rules (struct nlmsghdr *request, int family)
   request->nlmsg_type = RTM_GETRULE;
   request->nlmsg_flags = NLM_F_DUMP;
   struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
-  header->family = (guint8)family;
+  header->family = (guint8) family;
 }
 
 void
@@ -119,7 +119,7 @@ cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 
   request->nlmsg_type = RTM_GETROUTE;
   request->nlmsg_flags = NLM_F_DUMP;
   struct rtmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
-  header->rtm_family = (guint8)family;
+  header->rtm_family = (guint8) family;
   header->rtm_protocol = protocol;
   if (table)
     mnl_attr_put_u32 (request, RTA_TABLE, table);
@@ -129,7 +129,11 @@ void
 cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add)
 {
   message->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
-  message->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
+  /* Not NLM_F_EXCL: the kernel would compare each new rule with all that there are (fib_nl_newrule
+   * in net/core/fib_rules.c), which doubles the time of a thousand. The lock and the diff keep us
+   * from adding one twice; one that is there twice confines as well, and the next diff removes it.
+   */
+  message->nlmsg_flags = add ? NLM_F_CREATE : 0;
   if (!add && rule->message) {
     put_kept (message, rule->message);
     return;
@@ -183,7 +187,7 @@ cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links)
   const struct ifinfomsg *header = open_message (message, sizeof *header, unused, 0, expected);
   if (!header || header->ifi_index <= 0)
     return FALSE;
-  CgLink link = {.ifindex = (guint32)header->ifi_index, .flags = header->ifi_flags};
+  CgLink link = {.ifindex = (guint32) header->ifi_index, .flags = header->ifi_flags};
   g_array_append_val (links, link);
   return TRUE;
 }

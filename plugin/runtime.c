@@ -19,7 +19,8 @@ make_directory (const char *path, GError **error)
 {
   if (g_mkdir_with_parents (path, 0755) == 0)
     return TRUE;
-  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s%s", path, g_strerror (errno),
+               geteuid () == 0 ? "" : "; run this as root");
   return FALSE;
 }
 
@@ -31,14 +32,18 @@ cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
   g_autofree char *path = g_build_filename (runtime_dir, "lock", NULL);
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s%s", path, g_strerror (errno),
+                 geteuid () == 0 ? "" : "; run this as root");
     return -1;
   }
-  gint64 end = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+  gint64 end = g_get_monotonic_time () + (gint64) seconds * G_USEC_PER_SEC;
   while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
     if (errno != EINTR && (errno != EWOULDBLOCK || g_get_monotonic_time () > end)) {
-      g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s; is another custom-gateway hanging?",
-                   path, g_strerror (errno));
+      g_set_error (
+          error, CG_ERROR, CG_ERROR_FAILED,
+          "%s: another custom-gateway has held this lock for %u seconds; see what it waits "
+          "for",
+          path, seconds);
       close (fd);
       return -1;
     }
@@ -63,15 +68,15 @@ parse_saved (const char *text, CgSavedFilter *saved)
       !g_ascii_string_to_unsigned (words[0], 10, 1, G_MAXINT32, &ifindex, NULL) ||
       !g_ascii_string_to_unsigned (g_strchomp (words[1]), 10, 0, 2, &value, NULL))
     return FALSE;
-  saved->ifindex = (guint32)ifindex;
-  saved->value = (int)value;
+  saved->ifindex = (guint32) ifindex;
+  saved->value = (int) value;
   return TRUE;
 }
 
 static int
 by_ifname (gconstpointer a, gconstpointer b)
 {
-  return strcmp (((const CgSavedFilter *)a)->ifname, ((const CgSavedFilter *)b)->ifname);
+  return strcmp (((const CgSavedFilter *) a)->ifname, ((const CgSavedFilter *) b)->ifname);
 }
 
 void
@@ -130,7 +135,7 @@ cg_sysctl_read_filter (const char *ifname)
   if (!g_file_get_contents (path, &text, NULL, NULL) ||
       !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, 2, &value, NULL))
     return -1;
-  return (int)value;
+  return (int) value;
 }
 
 gboolean
@@ -138,7 +143,7 @@ cg_sysctl_write_filter (const char *ifname, int value, GError **error)
 {
   g_autofree char *path = sysctl_path (ifname);
   int fd = open (path, O_WRONLY | O_CLOEXEC);
-  char digit = (char)('0' + value);
+  char digit = (char) ('0' + value);
   gboolean written = fd >= 0 && write (fd, &digit, 1) == 1;
   if (!written)
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));

@@ -28,7 +28,7 @@ gboolean
 cg_status_differs (const CgStatus *status)
 {
   for (guint i = 0; i < status->gateways->len; i++)
-    if (((CgGatewayStatus *)status->gateways->pdata[i])->differences->len > 0)
+    if (((CgGatewayStatus *) status->gateways->pdata[i])->differences->len > 0)
       return TRUE;
   return status->differences->len > 0;
 }
@@ -75,6 +75,8 @@ look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family)
   }
 
   CgFamilyStatus status = {.should = cg_plan_state (tunnel, family)};
+  if (!facts->has[cg_family_index (family)])
+    status.should = CG_STATE_RELEASED; /* a kernel without the family needs nothing of ours */
   if (uids->len == 0 && !last_word && !way_out)
     status.is = CG_STATE_RELEASED;
   else if (last_word && same_uids (uids, tunnel->gateway->uids))
@@ -131,7 +133,7 @@ cg_status_new (const CgFacts *facts, const char *const *names)
 {
   g_autoptr (CgPlan) plan = cg_plan_new (facts, NULL);
   CgStatus *status = g_new0 (CgStatus, 1);
-  status->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify)gateway_status_free);
+  status->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) gateway_status_free);
   status->differences = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);

@@ -15,11 +15,11 @@ cg_uids_normalise (GArray *ranges)
     return;
   g_array_sort (ranges, by_first_uid);
 
-  CgUidRange *range = (CgUidRange *)ranges->data;
+  CgUidRange *range = (CgUidRange *) ranges->data;
   guint kept = 0;
   for (guint i = 1; i < ranges->len; i++) {
     /* 64 bits: last + 1 must not wrap at the highest uid */
-    if (range[i].first <= (guint64)range[kept].last + 1)
+    if (range[i].first <= (guint64) range[kept].last + 1)
       range[kept].last = MAX (range[kept].last, range[i].last);
     else
       range[++kept] = range[i];
@@ -52,7 +52,7 @@ cg_uids_count (const GArray *ranges)
   guint64 count = 0;
   for (guint i = 0; i < ranges->len; i++) {
     CgUidRange range = g_array_index (ranges, CgUidRange, i);
-    count += (guint64)range.last - range.first + 1;
+    count += (guint64) range.last - range.first + 1;
   }
   return count;
 }

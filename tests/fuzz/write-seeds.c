@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Writes corpus/rtnl anew: messages of ours, and some that say more. Run by hand, from tests/fuzz,
+ * when the encoding changes. */
+
+#include "netlink.h"
+#include "rtnl.h"
+
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} Message;
+
+static void
+write_seed (const char *directory, const char *name, const struct nlmsghdr *message)
+{
+  g_autofree char *path = g_build_filename (directory, name, NULL);
+  g_autoptr (GError) error = NULL;
+  if (!g_file_set_contents (path, (const char *) message, message->nlmsg_len, &error))
+    g_error ("%s", error->message);
+}
+
+static void
+write_rules (const char *directory)
+{
+  const CgRule rule = {.family = AF_INET,
+                       .protocol = CG_PROTOCOL,
+                       .action = FR_ACT_TO_TBL,
+                       .priority = 500,
+                       .table = 198000001,
+                       .uids = {1500, 1501}};
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_put_rule (message, &rule, TRUE);
+  write_seed (directory, "rule", message);
+  mnl_attr_put_u32 (message, FRA_SUPPRESS_PREFIXLEN, 0);
+  mnl_attr_put_strz (message, FRA_IIFNAME, "lan0");
+  write_seed (directory, "rule-odd", message);
+}
+
+static void
+write_routes (const char *directory)
+{
+  CgRoute route = {.family = AF_INET6,
+                   .protocol = CG_PROTOCOL,
+                   .type = RTN_UNICAST,
+                   .table = 198000001,
+                   .metric = 1024,
+                   .ifindex = 7,
+                   .destination = cg_prefix_default (AF_INET6)};
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_put_route (message, &route, TRUE);
+  write_seed (directory, "route", message);
+  mnl_attr_put_u32 (message, RTA_GATEWAY, 1);
+  write_seed (directory, "route-odd", message);
+  route.type = RTN_THROW;
+  route.ifindex = 0;
+  g_assert_true (cg_prefix_parse ("192.168.1.0/24", &route.destination));
+  route.family = AF_INET;
+  message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_put_route (message, &route, TRUE);
+  write_seed (directory, "route-throw", message);
+}
+
+static void
+write_others (const char *directory)
+{
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_get_link (message, "wg0");
+  message->nlmsg_type = RTM_NEWLINK;
+  ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = 7;
+  write_seed (directory, "link", message);
+  message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_get_addresses (message, AF_INET6, 7);
+  message->nlmsg_type = RTM_NEWADDR;
+  mnl_attr_put_u32 (message, IFA_FLAGS, IFA_F_TENTATIVE);
+  write_seed (directory, "address", message);
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *directory = argc > 1 ? argv[1] : "corpus/rtnl";
+  write_rules (directory);
+  write_routes (directory);
+  write_others (directory);
+  return 0;
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+import os
+import pathlib
+
+import pytest
+from lab import Lab
+
+
+def pytest_addoption(parser):
+    parser.addoption("--stage", type=pathlib.Path, required=True,
+                     help='where "meson install" has put the project')
+
+
+@pytest.fixture(scope="session")
+def stage(request) -> pathlib.Path:
+    if os.geteuid() != 0:
+        pytest.exit("network namespaces need root", returncode=2)
+    return request.config.getoption("--stage").resolve()
+
+
+@pytest.fixture
+def lab(stage):
+    """A laboratory without tunnels."""
+    made = Lab(stage)
+    yield made
+    made.close()

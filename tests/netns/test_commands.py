@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: what each command says, prints and returns."""
+
+import json
+import os
+import stat
+
+import pytest
+from lab import CONFINED, Tunnel
+
+USERS = f"Users={CONFINED}"
+
+
+def test_dry_run_prints_what_reapply_does_and_does_nothing(lab):
+    """The lines, run by a shell, lead to the very kernel state that reapply leads to."""
+    lab.config("wg0", f"{USERS} 70000-70010\nBypass=192.0.2.0/24 fd00::/8\nIPv6=route")
+    Tunnel(lab, 0).up()
+    lab.sh("host", "sysctl -qw net.ipv4.conf.wg0.rp_filter=1")
+    lines = lab.cg("reapply", "--dry-run").stdout
+    assert lab.nothing_is_left()
+    assert not (lab.run_dir / "custom-gateway").exists()
+
+    lab.sh("host", *lines.splitlines())
+    by_shell = [lab.rules(f) + lab.routes(f) for f in (4, 6)]
+    filter_by_shell = lab.sh("host", "sysctl -n net.ipv4.conf.wg0.rp_filter")
+    lab.sh("host", *lab.cg("remove", "--dry-run").stdout.splitlines())
+    assert lab.nothing_is_left()
+
+    lab.sh("host", "sysctl -qw net.ipv4.conf.wg0.rp_filter=1")
+    lab.cg("reapply")
+    assert [lab.rules(f) + lab.routes(f) for f in (4, 6)] == by_shell
+    assert lab.sh("host", "sysctl -n net.ipv4.conf.wg0.rp_filter") == filter_by_shell == "2\n"
+
+
+def test_dry_run_quotes_a_hostile_interface_name(lab):
+    name = "$(reboot)`;'"
+    lab.config("vpn", f"Interface={name}\n{USERS}")
+    lab.run("host", "ip", "link", "add", name, "type", "veth", "peer", "name", "other")
+    lab.run("host", "ip", "link", "set", name, "up")
+    lab.run("host", "ip", "addr", "add", "10.9.9.9/24", "dev", name)
+    lab.run("host", "sh", "-c", 'echo 1 > "/proc/sys/net/ipv4/conf/$1/rp_filter"', "sh", name)
+    lines = lab.cg("reapply", "--dry-run").stdout.splitlines()
+    lab.sh("host", *lines)
+    assert lab.cg("status", check=False).returncode == 0
+    assert any(route.get("dev") == name for route in lab.routes())
+
+
+def test_status_tells_should_from_is(lab):
+    tunnel = Tunnel(lab, 0)
+    lab.config("wg0", f"{USERS}\nOnDown=block")
+
+    def states():
+        done = lab.cg("status", "--json", check=False)
+        [gateway] = json.loads(done.stdout)["gateways"]
+        return gateway["ipv4"]["state"], gateway["ipv4"]["should"], done.returncode
+
+    assert states() == ("released", "blocked", 3)
+    lab.cg("reapply")
+    assert states() == ("blocked", "blocked", 0)
+    tunnel.up()
+    assert states() == ("blocked", "up", 3)
+    lab.cg("reapply")
+    assert states() == ("up", "up", 0)
+    lab.sh("host", "ip rule del uidrange 61500-61500")
+    assert states() == ("partial", "up", 3)
+
+
+def test_status_as_json(lab):
+    lab.config("wg0", f"Users=61500 61502-61504\nPriority=600\nTable=1234")
+    lab.config("broken", "Users=0")
+    Tunnel(lab, 0).up()
+    done = lab.cg("status", "--json", check=False)
+    assert done.returncode == 2
+    told = json.loads(done.stdout)
+    assert set(told) == {"gateways", "differences", "warnings", "errors"}
+    [gateway] = told["gateways"]
+    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "ipv4", "ipv6",
+                            "rp_filter", "differences"}
+    assert gateway["name"] == gateway["interface"] == "wg0"
+    [link] = lab.ip("link", "show", "wg0")
+    assert gateway["ifindex"] == link["ifindex"]
+    assert (gateway["table"], gateway["priority"]) == (1234, 600)
+    assert gateway["uids"] == [[61500, 61500], [61502, 61504]]
+    assert gateway["ipv6"] == {"state": "released", "should": "up"}
+    assert gateway["differences"] == lab.cg("reapply", "--dry-run", "wg0").stdout.splitlines()
+    assert len(told["errors"]) == 1 and told["errors"][0].startswith("broken.conf:")
+
+
+def test_status_for_people(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    lines = lab.cg("status").stdout.splitlines()
+    assert lines[0].split() == ["GATEWAY", "INTERFACE", "TABLE", "IPV4", "IPV6", "CONFINED", "UIDS"]
+    assert lines[1].split()[3:] == ["blocked", "blocked", "61500"]
+    assert "\033" not in "".join(lines)
+
+
+def test_status_in_colour_on_a_terminal_alone(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    on_terminal = ["script", "-qec", f"{lab.binary} status", "/dev/null"]
+    assert "\033[33mblocked" in lab.run("host", *on_terminal, env={"TERM": "xterm"}).stdout
+    for plain in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
+        assert "\033" not in lab.run("host", *on_terminal, env=plain).stdout
+
+
+def test_status_needs_no_privilege(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    done = lab.run("host", "setpriv", "--reuid=61501", "--clear-groups", lab.binary, "status",
+                   check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_reapply_needs_privilege_and_says_so(lab):
+    lab.config("wg0", USERS)
+    done = lab.run("host", "setpriv", "--reuid=61501", "--clear-groups", lab.binary, "reapply",
+                   check=False)
+    assert done.returncode == 1
+    assert "run this as root" in done.stderr
+
+
+BAD_CALLS = [
+    ([], "Usage:"), (["frobnicate"], "no such command 'frobnicate'"), (["--frobnicate"], "--frobnicate"),
+    (["reapply", "wg7"], "no gateway 'wg7'"), (["remove", "wg7"], "no gateway 'wg7'"),
+    (["status", "wg7"], "no gateway 'wg7'"), (["check", "--json"], "--json does not go with 'check'"),
+    (["status", "--dry-run"], "--dry-run does not go with 'status'"),
+    (["event"], "usage:"), (["event", "nm"], "usage:"), (["event", "nm", "wg0"], "usage:"),
+    (["event", "nm", "wg0", "up", "more"], "usage:"), (["event", "else", "wg0", "up"], "usage:"),
+    (["event", "networkd", "routable"], "IFACE"),
+    (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file"),
+]
+
+
+@pytest.mark.parametrize("arguments,said", BAD_CALLS, ids=[" ".join(c[0]) for c in BAD_CALLS])
+def test_bad_usage(lab, arguments, said):
+    lab.config("wg0", USERS)
+    done = lab.cg(*arguments, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert lab.nothing_is_left()
+
+
+def test_help_names_every_command_and_option(lab):
+    text = lab.cg("--help").stdout
+    for word in ("reapply", "remove", "status", "check", "event nm", "event networkd", "--dry-run",
+                 "--json", "--config-dir", "--runtime-dir", "--verbose", "--quiet", "--version"):
+        assert word in text
+
+
+def test_quiet_and_verbose(lab):
+    lab.config("wg0", USERS)
+    assert lab.cg("-q", "reapply").stderr == ""
+    assert lab.cg("reapply").stderr == ""
+    assert "nothing to do" in lab.cg("-v", "reapply").stderr
+    assert "released" in lab.cg("remove").stderr
+
+
+def test_check_touches_nothing(lab):
+    good = lab.config("wg0", USERS)
+    bad = lab.config("wg1", "Users=0")
+    assert lab.cg("check", good).returncode == 0
+    done = lab.cg("check", good, bad, check=False)
+    assert done.returncode == 2
+    assert "wg1.conf: [Gateway] Users: this is root, uid 0: '0';" in done.stderr
+    assert lab.cg("check", check=False).returncode == 2
+    assert lab.nothing_is_left()
+    assert not (lab.run_dir / "custom-gateway").exists()
+
+
+def test_one_bad_file_does_not_stop_the_others(lab):
+    lab.config("aaa", "Users=0")
+    lab.config("wg0", USERS)
+    done = lab.cg("reapply", check=False)
+    assert done.returncode == 2
+    assert "aaa.conf" in done.stderr
+    assert lab.ask(CONFINED) == "EACCES"
+    assert lab.cg("reapply", "wg0").returncode == 0
+
+
+def test_a_file_that_goes_bad_leaves_what_stands(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    lab.config("wg0", "Users=0")
+    assert lab.cg("reapply", check=False).returncode == 2
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+@pytest.mark.parametrize("spoil,said", [
+    (lambda path: os.chown(path, 1000, 0), "chown root"),
+    (lambda path: path.chmod(0o664), "chmod go-w"), (lambda path: path.chmod(0o646), "chmod go-w"),
+    (lambda path: path.parent.chmod(0o777), "chmod go-w"),
+    (lambda path: os.chown(path.parent, 1000, 0), "chown root"),
+], ids=["owner", "group", "others", "directory's mode", "directory's owner"])
+def test_a_file_that_is_not_roots_alone_is_refused(lab, spoil, said):
+    spoil(lab.config("wg0", USERS))
+    done = lab.cg("reapply", check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert lab.nothing_is_left()
+
+
+def test_a_missing_directory_is_no_reason_to_release(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    assert lab.cg("--config-dir", "/nonexistent", "reapply", check=False).returncode == 2
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_a_user_who_is_removed_leaves_the_gateway_as_it_stands(lab):
+    """alice's uid may be somebody else's soon, but nobody who was confined goes free by an error."""
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    lab.config("wg0", f"{USERS} alice-who-left")
+    done = lab.cg("reapply", check=False)
+    assert done.returncode == 2
+    assert "no such user 'alice-who-left'" in done.stderr
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_keys_without_effect_yet_are_said_to_be_so(lab):
+    lab.config("wg0", f"{USERS}\nServices=some.service")
+    lab.config("wg1", f"Users=61600\nConnection=Work VPN")
+    stderr = lab.cg("reapply").stderr
+    assert "wg0: Services= has no effect in this version" in stderr
+    assert "wg1: Connection= has no effect in this version" in stderr
+    assert lab.ask(61600) == "EACCES"
+
+
+def test_what_is_written_is_roots(lab):
+    lab.config("wg0", USERS)
+    Tunnel(lab, 0).up()
+    lab.sh("host", "sysctl -qw net.ipv4.conf.wg0.rp_filter=1")
+    lab.run("host", "sh", "-c", 'umask 000; exec "$0" reapply', lab.binary)
+    for path in (lab.run_dir / "custom-gateway").rglob("*"):
+        assert path.stat().st_uid == 0
+        assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH), path
+
+
+def test_remove_works_whatever_the_configuration(lab):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    lab.config("wg0", "Users=0")
+    assert lab.cg("--config-dir", "/nonexistent", "remove").returncode == 0
+    assert lab.nothing_is_left()

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Others' rules and routes: never touched, reported, and no way past the tunnel where we can help it."""
+
+import pytest
+from lab import CONFINED, OTHER, SERVER, Tunnel
+
+
+@pytest.fixture
+def table(lab):
+    """A gateway that is up; the number of its table."""
+    lab.config("wg0", f"Users={CONFINED}")
+    Tunnel(lab, 0).up()
+    lab.cg("reapply")
+    return lab.rules()[0]["table"]
+
+
+def others(lab):
+    """The rules and routes that are not ours, in every table where this test has put some."""
+    found = []
+    for family in (4, 6):
+        ours = lab.rules(family) + lab.routes(family)
+        found += [rule for rule in lab.ip(f"-{family}", "-d", "rule") if rule not in ours]
+        for table in ("99", "198000000", "main"):
+            found += [route for route in lab.ip(f"-{family}", "-d", "route", "show", "table", table)
+                      if route.get("dev") != "wg0"]
+    return found
+
+
+def test_nothing_of_others_is_touched(lab):
+    lab.sh("host", "ip rule add from 198.51.100.1 table 99 priority 500",
+           "ip rule add uidrange 61500-61500 table 99 priority 700 protocol static",
+           "ip route add 198.51.100.0/24 dev eth0 table 99",
+           "ip -6 route add prohibit 2001:db8:5::/64 table 198000000",
+           "ip -6 rule add fwmark 7 table 99")
+    before = others(lab)
+    lab.config("wg0", f"Users={CONFINED}\nBypass=198.51.100.0/24")
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    assert others(lab) == before
+    lab.cg("remove")
+    assert others(lab) == before
+
+
+@pytest.mark.parametrize("route", ["default via 192.0.2.1 dev eth0",
+                                   "203.0.113.0/24 via 192.0.2.1 dev eth0",
+                                   "0.0.0.0/1 via 192.0.2.1 dev eth0", "throw 203.0.113.0/24"])
+def test_a_rogue_route_in_our_table_makes_us_go_to_another(lab, table, route):
+    if not route.startswith("default"):  # the kernel itself does not take a second default of metric 0
+        lab.sh("host", f"ip route add {route} table {table}")
+        assert lab.ask(CONFINED) == "lan", "the route is no danger, so this test shows nothing"
+    else:
+        lab.sh("host", f"ip route add {route} table {table} metric 1")
+    done = lab.cg("reapply")
+    assert f"table {table} holds a route that is not ours" in done.stderr
+    assert lab.ask(CONFINED) == "wg0"
+    assert lab.rules()[0]["table"] != table
+    [left] = lab.ip("route", "show", "table", table)
+    assert left["dst"] in route
+
+
+def test_a_table_given_by_number_that_others_use_is_not_used(lab):
+    lab.sh("host", "ip route add default via 192.0.2.1 table 1000")
+    lab.config("wg0", f"Users={CONFINED}\nTable=1000")
+    Tunnel(lab, 0).up()
+    assert "table 1000 holds a route that is not ours" in lab.cg("reapply").stderr
+    assert lab.ask(CONFINED) == "wg0"
+    assert [r["gateway"] for r in lab.ip("route", "show", "table", "1000")] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("rogue", ["203.0.113.0/24", "203.0.113.1/32", "0.0.0.0/1", "128.0.0.0/1"])
+def test_a_route_pushed_into_main_does_not_reach_the_confined(lab, table, rogue):
+    """What a rogue DHCP server can do (CVE-2024-3661)."""
+    lab.sh("host", f"ip route add {rogue} via 192.0.2.1")
+    assert lab.ask(CONFINED) == "wg0"
+    lab.sh("host", "ip link set wg0 down")
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_a_rule_before_ours_is_reported(lab, table):
+    lab.sh("host", "ip rule add lookup main priority 100")
+    assert "can lead traffic past the tunnel: IPv4 priority 100" in lab.cg("status").stdout
+    lab.sh("host", "ip -6 rule add uidrange 61000-62000 lookup main priority 500")
+    lab.sh("host", "ip -6 rule add uidrange 61000-62000 lookup main priority 499")
+    told = lab.cg("status").stdout
+    assert "IPv6 priority 499" in told
+    assert "IPv6 priority 500" not in told, "it was added later, so it stands behind ours"
+
+
+def test_a_rule_that_cannot_lead_them_astray_is_not(lab, table):
+    lab.sh("host", "ip rule add uidrange 61501-61501 lookup main priority 100",
+           "ip rule add prohibit priority 101 uidrange 5-5", "ip rule add lookup main priority 600")
+    assert "Warnings" not in lab.cg("status").stdout
+
+
+def test_what_others_removed_comes_back(lab, table):
+    for breakage in ("ip rule flush", f"ip route flush table {table}", f"ip -6 route flush table {table}",
+                     "ip -6 rule del uidrange 61500-61500", f"ip route del prohibit default table {table}"):
+        lab.sh("host", breakage)
+        assert lab.cg("status", check=False).returncode == 3, breakage
+        if breakage == "ip rule flush":
+            lab.sh("host", "ip rule add lookup main priority 32766")
+        lab.cg("reapply")
+        assert lab.cg("status", check=False).returncode == 0, breakage
+        assert lab.ask(CONFINED, 4) == lab.ask(CONFINED, 6) == "wg0"
+
+
+def test_what_carries_our_protocol_and_no_gateway_needs_goes(lab, table):
+    lab.sh("host", "ip rule add from 198.51.100.1 fwmark 3 table 99 priority 40 protocol 198",
+           "ip -6 rule add prohibit uidrange 5-6 priority 41 protocol 198",
+           f"ip route add 198.51.100.0/24 via 192.0.2.1 table {table} protocol 198",
+           f"ip -6 route add 2001:db8:9::/64 via 2001:db8:1::1 table {table} protocol 198",
+           "ip route add blackhole 198.51.100.0/24 table 5 protocol 198",
+           "ip route add default table 6 protocol 198 nexthop via 192.0.2.1 nexthop via 192.0.2.7")
+    lab.cg("reapply")
+    assert len(lab.rules(4)) == len(lab.rules(6)) == 1
+    assert {r["table"] for f in (4, 6) for r in lab.routes(f)} == {table}
+    assert lab.cg("status", check=False).returncode == 0
+    assert lab.ask(CONFINED) == "wg0"
+    assert lab.ask(OTHER, server=SERVER[6]) == "lan"
+
+
+def test_a_machine_without_ipv6(lab):
+    """Not in a namespace's power to unload; without addresses and routes of IPv6 it must still work."""
+    lab.sh("host", "sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+           "sysctl -qw net.ipv6.conf.default.disable_ipv6=1")
+    lab.config("wg0", f"Users={CONFINED}")
+    Tunnel(lab, 0).up(4)
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+    assert lab.cg("status", check=False).returncode == 0
+
+
+def test_loopback_that_went_down_takes_routes_along_and_its_event_brings_them_back(lab, table):
+    """The kernel hangs the IPv6 routes that lead nowhere on lo, and drops them with it."""
+    lab.sh("host", "ip link set lo down", "ip link set lo up")
+    assert not [route for route in lab.routes(6) if route["type"] == "prohibit"]
+    lab.nm("lo", "up")
+    assert [route for route in lab.routes(6) if route["type"] == "prohibit"]
+    lab.sh("host", "ip link set wg0 down")
+    assert lab.ask(CONFINED, 6) == "EACCES"

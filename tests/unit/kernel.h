@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "diff.h"
+
+/* A little model of the kernel's policy routing: rules by priority and then by age, tables with the
+ * longest prefix and then the lowest metric, throw, prohibit; and behind all of them the table
+ * main, which leads to the LAN. */
+
+#define KERNEL_LAN     2u /* the ifindex of the way that no confined packet may take */
+#define KERNEL_BLOCKED 0u
+
+/* The reverse path filter of an interface, and what we kept of it. */
+typedef struct {
+  char ifname[IFNAMSIZ];
+  guint32 ifindex;
+  int value;
+  CgSavedFilter saved; /* ifindex 0: nothing is kept */
+} KernelFilter;
+
+typedef struct {
+  GArray *rules;   /* CgRule, in the order in which they are asked */
+  GArray *routes;  /* CgRoute */
+  GArray *filters; /* KernelFilter */
+} Kernel;
+
+/* With the kernel's own rules, and default routes of others in main. */
+Kernel *kernel_new (void);
+Kernel *kernel_copy (const Kernel *kernel);
+void kernel_free (Kernel *kernel);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Kernel, kernel_free)
+
+/* 0, or the errno with which Linux refuses what we send with NLM_F_CREATE | NLM_F_EXCL: EEXIST,
+ * ENOENT, ESRCH. */
+int kernel_add_rule (Kernel *kernel, const CgRule *rule);
+int kernel_del_rule (Kernel *kernel, const CgRule *rule);
+int kernel_add_route (Kernel *kernel, const CgRoute *route);
+int kernel_del_route (Kernel *kernel, const CgRoute *route);
+int kernel_set_filter (Kernel *kernel, const char *ifname, int value);
+
+/* Any of these, and for a filter also the keeping and the forgetting. */
+int kernel_do (Kernel *kernel, const CgOp *op);
+
+KernelFilter *kernel_find_filter (const Kernel *kernel, const char *ifname);
+
+/* What the kernel does by itself when an interface goes down or away. */
+void kernel_drop_routes_of (Kernel *kernel, guint32 ifindex);
+
+/* The ifindex by which a packet of the uid leaves, or KERNEL_BLOCKED. */
+guint32 kernel_way (const Kernel *kernel, guint32 uid, const CgPrefix *destination);
+
+/* Whether the address, a prefix of full length, lies in the prefix. */
+gboolean prefix_covers (const CgPrefix *prefix, const CgPrefix *address);
+
+/* Makes the facts see this kernel. */
+void kernel_show (const Kernel *kernel, CgFacts *facts);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The warnings of a run: what of the configuration has no effect, and what others do. */
+
+#include "apply.h"
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
+#include "world.h"
+
+static const char *const all[] = {NULL};
+
+static const struct KeyCase {
+  const char *name;
+  const char *lines;
+  const char *pattern; /* NULL: no warning */
+} key_cases[] = {
+    {"users-alone", "Users=alice\n", NULL},
+    {"services", "Users=alice\nServices=x.service\n", "wg0: Services= has no effect*Users=*"},
+    {"connection", "Users=alice\nConnection=Work\n", "wg0: Connection= has no effect*Interface=*"},
+};
+
+static void
+warns_of_key (gconstpointer data)
+{
+  const struct KeyCase *test = data;
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", test->lines, 0, 0);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, test->pattern ? 1 : 0);
+  if (test->pattern)
+    g_assert_true (g_pattern_match_simple (test->pattern, warnings->pdata[0]));
+}
+
+static const struct RuleCase {
+  const char *name;
+  CgRule rule;
+  gboolean warns;
+} rule_cases[] = {
+    {"for-everybody-before-ours",
+     {AF_INET, RTPROT_BOOT, FR_ACT_TO_TBL, FALSE, 499, 52, {0, G_MAXUINT32}, NULL},
+     TRUE},
+    {"for-our-uid-before-ours",
+     {AF_INET6, RTPROT_STATIC, FR_ACT_TO_TBL, FALSE, 10, 254, {1500, 1500}, NULL},
+     TRUE},
+    {"goto-before-ours",
+     {AF_INET, RTPROT_BOOT, FR_ACT_GOTO, TRUE, 499, 0, {0, G_MAXUINT32}, NULL},
+     TRUE},
+    {"behind-ours",
+     {AF_INET, RTPROT_BOOT, FR_ACT_TO_TBL, FALSE, 501, 52, {0, G_MAXUINT32}, NULL},
+     FALSE},
+    {"for-other-uids",
+     {AF_INET, RTPROT_BOOT, FR_ACT_TO_TBL, FALSE, 10, 52, {1501, 1600}, NULL},
+     FALSE},
+    {"that-blocks",
+     {AF_INET, RTPROT_BOOT, FR_ACT_PROHIBIT, FALSE, 10, 0, {0, G_MAXUINT32}, NULL},
+     FALSE},
+    {"of-table-local",
+     {AF_INET, RTPROT_KERNEL, FR_ACT_TO_TBL, FALSE, 0, RT_TABLE_LOCAL, {0, G_MAXUINT32}, NULL},
+     FALSE},
+    {"of-ours", {AF_INET, CG_PROTOCOL, FR_ACT_TO_TBL, FALSE, 10, 42, {1500, 1500}, NULL}, FALSE},
+};
+
+static void
+warns_of_rule (gconstpointer data)
+{
+  const struct RuleCase *test = data;
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\n", 0, 0);
+  g_array_append_val (world->facts->rules, test->rule);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, test->warns ? 1 : 0);
+  if (test->warns)
+    g_assert_true (g_pattern_match_simple ("wg0: a rule that is not ours *", warnings->pdata[0]));
+}
+
+static void
+warns_of_a_table_that_others_use (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgRoute route = {.family = AF_INET,
+                   .protocol = RTPROT_STATIC,
+                   .type = RTN_UNICAST,
+                   .table = 42,
+                   .destination = cg_prefix_default (AF_INET),
+                   .ifname = "lan0"};
+  CgTunnel *tunnel = world_add (world, "wg0", "Users=alice\nTable=42\n", 0, 0);
+  tunnel->table = cg_facts_table_candidate (tunnel->gateway, 1);
+  g_array_append_val (world->facts->foreign, route);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_true (g_pattern_match_simple ("wg0: table 42 holds a route that is not ours*"
+                                         "default dev lan0 table 42*",
+                                         warnings->pdata[0]));
+}
+
+static void
+warns_of_the_named_alone (void)
+{
+  static const char *const names[] = {"wg1", NULL};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nServices=x.service\n", 0, 0);
+  world_add (world, "wg1", "Users=bob\n", 0, 0);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, names);
+  g_assert_cmpuint (warnings->len, ==, 0);
+}
+
+/* A thousand foreign rules must not hide what else is wrong. */
+static void
+warnings_have_a_limit (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\n", 0, 0);
+  for (guint i = 0; i < 1000; i++)
+    g_array_append_val (world->facts->rules, rule_cases[0].rule);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, >, 0);
+  g_assert_cmpuint (warnings->len, <, 20);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_set_nonfatal_assertions ();
+  ADD_CASES ("/apply/warnings/key", key_cases, warns_of_key);
+  ADD_CASES ("/apply/warnings/rule", rule_cases, warns_of_rule);
+  g_test_add_func ("/apply/warnings/table-that-others-use", warns_of_a_table_that_others_use);
+  g_test_add_func ("/apply/warnings/of-the-named-alone", warns_of_the_named_alone);
+  g_test_add_func ("/apply/warnings/limit", warnings_have_a_limit);
+  return g_test_run ();
+}

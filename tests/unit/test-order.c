@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The promise: cut a change off behind any operation, and nobody who is confined before and after
+ * has another way out. Tried on many changes, each from one world to another, in a model of the
+ * kernel. */
+
+#include "scenario.h"
+
+#include <linux/rtnetlink.h>
+
+#define N_SCENARIOS 1000u
+
+static const char *const all[] = {NULL};
+
+static void
+assert_no_leak (const Scenario *scenario, const Kernel *kernel, guint seed, const char *behind)
+{
+  g_autofree char *leak = scenario_find_leak (scenario, kernel);
+  if (leak)
+    g_error ("scenario %u, behind '%s': %s", seed, behind, leak);
+}
+
+/* A packet that goes out by a tunnel must find the answers let in. */
+static void
+assert_answers_come_in (const World *world, const Kernel *kernel, const CgOp *op)
+{
+  if (op->step != CG_STEP_ADD_WAY || op->route.family != AF_INET || op->route.type != RTN_UNICAST)
+    return;
+  for (guint i = 0; i < world->facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (world->facts->tunnels, CgTunnel, i);
+    if (tunnel->table != op->route.table || tunnel->gateway->reverse_path == CG_REVERSE_PATH_KEEP)
+      continue;
+    const KernelFilter *filter = kernel_find_filter (kernel, tunnel->gateway->interface);
+    g_assert_cmpint (MAX (filter->value, world->facts->rp_filter_all), !=, CG_FILTER_STRICT);
+  }
+}
+
+static void
+do_one (Kernel *kernel, const CgOp *op, guint seed)
+{
+  int status = kernel_do (kernel, op);
+  g_autofree char *line = cg_op_to_string (op);
+  if (status != 0)
+    g_error ("scenario %u: the kernel refuses '%s': %s", seed, line, g_strerror (status));
+}
+
+/* Makes the kernel what the world should have, looking after every operation, up to the cut. */
+static guint
+change (const Scenario *scenario, World *world, Kernel *kernel, guint cut, guint seed)
+{
+  kernel_show (kernel, world->facts);
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, all);
+  g_autoptr (GArray) ops = cg_diff (plan, world->facts, scope);
+  for (guint i = 0; i < MIN (cut, ops->len); i++) {
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    g_autofree char *line = cg_op_to_string (op);
+    do_one (kernel, op, seed);
+    assert_no_leak (scenario, kernel, seed, line);
+    assert_answers_come_in (world, kernel, op);
+  }
+  return ops->len;
+}
+
+static void
+assert_done (World *world, const Kernel *kernel, guint seed)
+{
+  kernel_show (kernel, world->facts);
+  g_autofree char *rest = world_diff_text (world, NULL);
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  guint rules = 0;
+  for (guint i = 0; i < kernel->rules->len; i++)
+    rules += g_array_index (kernel->rules, CgRule, i).protocol == CG_PROTOCOL;
+  if (*rest)
+    g_error ("scenario %u: a second run would do:\n%s", seed, rest);
+  g_assert_cmpuint (rules, ==, plan->rules->len);
+  g_array_sort (world->facts->routes, cg_route_compare);
+  g_assert_cmpuint (world->facts->routes->len, ==, plan->routes->len);
+  for (guint i = 0; i < plan->routes->len; i++)
+    g_assert_cmpint (cg_route_compare (&g_array_index (plan->routes, CgRoute, i),
+                                       &g_array_index (world->facts->routes, CgRoute, i)),
+                     ==, 0);
+}
+
+static void
+nobody_leaks_behind_any_operation (void)
+{
+  guint operations = 0;
+  for (guint seed = 0; seed < N_SCENARIOS; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    assert_no_leak (scenario, scenario->kernel, seed, "the start");
+    operations += change (scenario, scenario->after, scenario->kernel, G_MAXUINT, seed);
+    assert_done (scenario->after, scenario->kernel, seed);
+  }
+  g_test_message ("%u operations in %u changes", operations, N_SCENARIOS);
+  g_assert_cmpuint (operations, >, 10 * N_SCENARIOS);
+}
+
+/* The interfaces become again what they were before: others of the same name. */
+static void
+plug_back (const Scenario *scenario)
+{
+  const GArray *tunnels = scenario->before->facts->tunnels;
+  for (guint i = 0; i < tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (tunnels, CgTunnel, i);
+    KernelFilter *filter = kernel_find_filter (scenario->kernel, tunnel->gateway->interface);
+    if (!tunnel->ifindex || filter->ifindex == tunnel->ifindex)
+      continue;
+    kernel_drop_routes_of (scenario->kernel, filter->ifindex);
+    filter->ifindex = tunnel->ifindex;
+    filter->value = CG_FILTER_STRICT;
+  }
+}
+
+/* We die in the middle, the tunnel changes back, and the next run starts from the ruins. */
+static void
+nobody_leaks_on_the_way_back_from_a_cut (void)
+{
+  for (guint seed = 0; seed < N_SCENARIOS; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    guint cut = seed % 29;
+    change (scenario, scenario->after, scenario->kernel, cut, seed);
+    plug_back (scenario);
+    change (scenario, scenario->before, scenario->kernel, G_MAXUINT, seed);
+    assert_done (scenario->before, scenario->kernel, seed);
+  }
+}
+
+/* Every cut, and on from there. */
+static void
+a_run_after_any_cut_ends_the_same (void)
+{
+  for (guint seed = 0; seed < N_SCENARIOS / 20; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    guint count = 1;
+    for (guint cut = 0; cut < count; cut++) {
+      g_autoptr (Kernel) kernel = kernel_copy (scenario->kernel);
+      count = change (scenario, scenario->after, kernel, cut, seed);
+      change (scenario, scenario->after, kernel, G_MAXUINT, seed);
+      assert_done (scenario->after, kernel, seed);
+    }
+  }
+}
+
+static void
+others_are_left_alone (void)
+{
+  for (guint seed = 0; seed < N_SCENARIOS; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    g_autoptr (CgScope) scope = cg_scope_new (scenario->after->facts, all);
+    g_autoptr (GArray) ops = cg_diff (scenario->plan_after, scenario->after->facts, scope);
+    for (guint i = 0; i < ops->len; i++) {
+      const CgOp *op = &g_array_index (ops, CgOp, i);
+      if (op->step == CG_STEP_ADD_RULE || op->step == CG_STEP_DEL_RULE)
+        g_assert_cmpuint (op->rule.protocol, ==, CG_PROTOCOL);
+      else if (op->step != CG_STEP_SET_FILTER && op->step != CG_STEP_RESTORE_FILTER)
+        g_assert_cmpuint (op->route.protocol, ==, CG_PROTOCOL);
+    }
+  }
+}
+
+/* A run over some of the gateways leaves the others as they were before, confined. The events of
+ * one interface are such runs. */
+static void
+nobody_leaks_in_a_run_over_some_gateways (void)
+{
+  for (guint seed = 0; seed < N_SCENARIOS; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    World *world = scenario->after;
+    guint number = world->config->gateways->len;
+    if (number == 0)
+      continue;
+    const CgGateway *chosen = world->config->gateways->pdata[seed % number];
+    const char *const names[] = {chosen->name, NULL};
+    g_autoptr (CgScope) scope = cg_scope_new (world->facts, names);
+    g_autoptr (GArray) ops = cg_diff (scenario->plan_after, world->facts, scope);
+    for (guint i = 0; i < ops->len; i++) {
+      const CgOp *op = &g_array_index (ops, CgOp, i);
+      g_autofree char *line = cg_op_to_string (op);
+      do_one (scenario->kernel, op, seed);
+      g_autofree char *leak = scenario_find_leak (scenario, scenario->kernel);
+      if (leak) {
+        g_test_fail_printf ("scenario %u, only %s, behind '%s': %s", seed, names[0], line, leak);
+        return;
+      }
+    }
+    kernel_show (scenario->kernel, world->facts);
+    g_autofree char *rest = world_diff_text (world, names);
+    g_assert_cmpstr (rest, ==, "");
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/order/nobody-leaks-behind-any-operation", nobody_leaks_behind_any_operation);
+  g_test_add_func ("/order/nobody-leaks-on-the-way-back-from-a-cut",
+                   nobody_leaks_on_the_way_back_from_a_cut);
+  g_test_add_func ("/order/a-run-after-any-cut-ends-the-same", a_run_after_any_cut_ends_the_same);
+  g_test_add_func ("/order/others-are-left-alone", others_are_left_alone);
+  g_test_add_func ("/order/nobody-leaks-in-a-run-over-some-gateways",
+                   nobody_leaks_in_a_run_over_some_gateways);
+  return g_test_run ();
+}

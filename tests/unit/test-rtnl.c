@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rtnl.h"
+
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netlink.h"
+#include "world.h"
+
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} Message;
+
+static const struct RuleCase {
+  const char *name;
+  CgRule rule;
+} rule_cases[] = {
+    {"ipv4", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 500, 198000001, {1500, 1500}, NULL}},
+    {"ipv6", {AF_INET6, 198, FR_ACT_TO_TBL, FALSE, 500, 198000001, {1500, 1600}, NULL}},
+    {"small-table", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 1, 7, {1, G_MAXUINT32 - 1}, NULL}},
+    {"largest", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 32765, G_MAXUINT32, {1, 1}, NULL}},
+};
+
+static void
+rule_comes_back (gconstpointer data)
+{
+  const struct RuleCase *test = data;
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) rules = cg_rules_new ();
+  cg_rtnl_put_rule (message, &test->rule, TRUE);
+  g_assert_cmpint (message->nlmsg_type, ==, RTM_NEWRULE);
+  g_assert_cmphex (message->nlmsg_flags, ==, NLM_F_CREATE | NLM_F_EXCL);
+  g_assert_true (cg_rtnl_parse_rule (message, rules));
+  g_assert_cmpuint (rules->len, ==, 1);
+  g_assert_cmpint (cg_rule_compare (&g_array_index (rules, CgRule, 0), &test->rule), ==, 0);
+  g_assert_null (g_array_index (rules, CgRule, 0).message);
+}
+
+static const struct RouteCase {
+  const char *name;
+  const char *destination;
+  CgRoute route;
+} route_cases[] = {
+    {"ipv4-tunnel", "0.0.0.0/0", {.type = RTN_UNICAST, .table = 42, .ifindex = 7}},
+    {"ipv6-tunnel", "::/0", {.type = RTN_UNICAST, .table = 42, .metric = 1024, .ifindex = 7}},
+    {"ipv4-prohibit", "0.0.0.0/0", {.type = RTN_PROHIBIT, .table = 42, .metric = G_MAXUINT32}},
+    {"ipv6-prohibit", "::/0", {.type = RTN_PROHIBIT, .table = 42, .metric = G_MAXUINT32}},
+    {"ipv4-throw", "192.168.1.0/24", {.type = RTN_THROW, .table = G_MAXUINT32}},
+    {"ipv6-throw", "fd77::/64", {.type = RTN_THROW, .table = 42, .metric = 1024}},
+    {"ipv4-host", "10.0.0.1", {.type = RTN_THROW, .table = 1}},
+    {"ipv6-host", "fd77::1", {.type = RTN_THROW, .table = 1}},
+};
+
+static CgRoute
+route_of (const struct RouteCase *test)
+{
+  CgRoute route = test->route;
+  g_assert_true (cg_prefix_parse (test->destination, &route.destination));
+  route.family = route.destination.family;
+  route.protocol = CG_PROTOCOL;
+  return route;
+}
+
+static void
+route_comes_back (gconstpointer data)
+{
+  CgRoute route = route_of (data);
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) routes = cg_routes_new ();
+  cg_rtnl_put_route (message, &route, TRUE);
+  g_assert_cmpint (message->nlmsg_type, ==, RTM_NEWROUTE);
+  g_assert_cmphex (message->nlmsg_flags, ==, NLM_F_CREATE | NLM_F_EXCL);
+  g_assert_true (cg_rtnl_parse_route (message, routes));
+  g_assert_cmpuint (routes->len, ==, 1);
+  g_assert_cmpint (cg_route_compare (&g_array_index (routes, CgRoute, 0), &route), ==, 0);
+}
+
+static void
+deleting_names_the_same (gconstpointer data)
+{
+  CgRoute route = route_of (data);
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) routes = cg_routes_new ();
+  cg_rtnl_put_route (message, &route, FALSE);
+  g_assert_cmpint (message->nlmsg_type, ==, RTM_DELROUTE);
+  g_assert_cmphex (message->nlmsg_flags, ==, 0);
+  const struct rtmsg *header = mnl_nlmsg_get_payload (message);
+  g_assert_cmpint (header->rtm_scope, ==, RT_SCOPE_NOWHERE);
+  g_assert_true (cg_rtnl_parse_route (message, routes));
+  g_assert_cmpuint (routes->len, ==, 0); /* not what the kernel says of a route that there is */
+  message->nlmsg_type = RTM_NEWROUTE;
+  g_assert_true (cg_rtnl_parse_route (message, routes));
+  g_assert_cmpint (cg_route_compare (&g_array_index (routes, CgRoute, 0), &route), ==, 0);
+}
+
+/* What a message has besides what we would ask for. */
+static const struct OddCase {
+  const char *name;
+  guint16 attribute;
+  guint32 value;
+  gboolean odd;
+} odd_rule_cases[] = {
+    {"fwmark", FRA_FWMARK, 1, TRUE},
+    {"fwmask", FRA_FWMASK, 1, TRUE},
+    {"incoming-interface", FRA_IIFNAME, 'l', TRUE},
+    {"outgoing-interface", FRA_OIFNAME, 'l', TRUE},
+    {"realm", FRA_FLOW, 1, TRUE},
+    {"tunnel-id", FRA_TUN_ID, 1, TRUE},
+    {"l3mdev", FRA_L3MDEV, 1, TRUE},
+    {"ip-protocol", FRA_IP_PROTO, 6, TRUE},
+    {"source-port", FRA_SPORT_RANGE, 0x10001, TRUE},
+    {"destination-port", FRA_DPORT_RANGE, 0x10001, TRUE},
+    {"goto", FRA_GOTO, 1, TRUE},
+    {"suppresses-prefixes", FRA_SUPPRESS_PREFIXLEN, 0, TRUE},
+    {"suppresses-groups", FRA_SUPPRESS_IFGROUP, 0, TRUE},
+    {"suppresses-no-prefixes", FRA_SUPPRESS_PREFIXLEN, G_MAXUINT32, FALSE},
+    {"suppresses-no-groups", FRA_SUPPRESS_IFGROUP, G_MAXUINT32, FALSE},
+    {"attribute-of-a-later-kernel", FRA_MAX + 7, 1, FALSE},
+};
+
+static void
+knows_odd_rule (gconstpointer data)
+{
+  const struct OddCase *test = data;
+  Message space, again;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) rules = cg_rules_new ();
+  cg_rtnl_put_rule (message, &rule_cases[0].rule, TRUE);
+  mnl_attr_put_u32 (message, test->attribute, test->value);
+  g_assert_true (cg_rtnl_parse_rule (message, rules));
+  const CgRule *rule = &g_array_index (rules, CgRule, 0);
+  g_assert_cmpint (rule->odd, ==, test->odd);
+  g_assert_cmpint (rule->message != NULL, ==, test->odd);
+  if (!test->odd)
+    return;
+  /* deleted by all that it says, lest another goes in its place */
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&again);
+  cg_rtnl_put_rule (request, rule, FALSE);
+  g_assert_cmpint (request->nlmsg_type, ==, RTM_DELRULE);
+  g_assert_cmpmem (mnl_nlmsg_get_payload (request), mnl_nlmsg_get_payload_len (request),
+                   mnl_nlmsg_get_payload (message), mnl_nlmsg_get_payload_len (message));
+}
+
+static const struct OddCase odd_route_cases[] = {
+    {"gateway", RTA_GATEWAY, 1, TRUE},
+    {"gateway-of-the-other-family", RTA_VIA, 1, TRUE},
+    {"several-next-hops", RTA_MULTIPATH, 0, TRUE},
+    {"next-hop-object", RTA_NH_ID, 1, TRUE},
+    {"encapsulation", RTA_ENCAP, 0, TRUE},
+    {"preferred-source", RTA_PREFSRC, 1, TRUE},
+    {"route-preference", RTA_PREF, 0, FALSE},
+    {"cache-information", RTA_CACHEINFO, 0, FALSE},
+    {"attribute-of-a-later-kernel", RTA_MAX + 7, 1, FALSE},
+};
+
+static void
+knows_odd_route (gconstpointer data)
+{
+  const struct OddCase *test = data;
+  CgRoute route = route_of (&route_cases[0]);
+  Message space, again;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) routes = cg_routes_new ();
+  cg_rtnl_put_route (message, &route, TRUE);
+  mnl_attr_put_u32 (message, test->attribute, test->value);
+  g_assert_true (cg_rtnl_parse_route (message, routes));
+  const CgRoute *parsed = &g_array_index (routes, CgRoute, 0);
+  g_assert_cmpint (parsed->odd, ==, test->odd);
+  g_assert_cmpint (parsed->message != NULL, ==, test->odd);
+  if (!test->odd)
+    return;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&again);
+  cg_rtnl_put_route (request, parsed, FALSE);
+  g_assert_cmpmem (mnl_nlmsg_get_payload (request), mnl_nlmsg_get_payload_len (request),
+                   mnl_nlmsg_get_payload (message), mnl_nlmsg_get_payload_len (message));
+}
+
+typedef gboolean (*Parse) (const struct nlmsghdr *message, GArray *out);
+
+/* An attribute of size bytes, appended to an otherwise good message. */
+static const struct SizeCase {
+  const char *name;
+  guint16 message;
+  guint16 attribute;
+  guint8 size;
+} size_cases[] = {
+    {"rule/priority-too-short", RTM_NEWRULE, FRA_PRIORITY, 2},
+    {"rule/priority-too-long", RTM_NEWRULE, FRA_PRIORITY, 8},
+    {"rule/table-too-short", RTM_NEWRULE, FRA_TABLE, 1},
+    {"rule/table-too-long", RTM_NEWRULE, FRA_TABLE, 8},
+    {"rule/protocol-empty", RTM_NEWRULE, FRA_PROTOCOL, 0},
+    {"rule/protocol-too-long", RTM_NEWRULE, FRA_PROTOCOL, 4},
+    {"rule/suppress-prefixlen-too-short", RTM_NEWRULE, FRA_SUPPRESS_PREFIXLEN, 3},
+    {"rule/suppress-ifgroup-too-short", RTM_NEWRULE, FRA_SUPPRESS_IFGROUP, 3},
+    {"rule/uid-range-too-short", RTM_NEWRULE, FRA_UID_RANGE, 4},
+    {"rule/uid-range-too-long", RTM_NEWRULE, FRA_UID_RANGE, 12},
+    {"route/table-too-short", RTM_NEWROUTE, RTA_TABLE, 2},
+    {"route/table-too-long", RTM_NEWROUTE, RTA_TABLE, 8},
+    {"route/metric-too-short", RTM_NEWROUTE, RTA_PRIORITY, 0},
+    {"route/metric-too-long", RTM_NEWROUTE, RTA_PRIORITY, 8},
+    {"route/interface-too-short", RTM_NEWROUTE, RTA_OIF, 3},
+    {"route/interface-too-long", RTM_NEWROUTE, RTA_OIF, 5},
+    {"route/destination-too-short", RTM_NEWROUTE, RTA_DST, 3},
+    {"route/destination-of-the-other-family", RTM_NEWROUTE, RTA_DST, 16},
+    {"address/flags-too-short", RTM_NEWADDR, IFA_FLAGS, 1},
+    {"address/flags-too-long", RTM_NEWADDR, IFA_FLAGS, 8},
+};
+
+static struct nlmsghdr *
+put_good (Message *space, guint16 type, Parse *parse, GArray **out)
+{
+  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  CgRoute route = route_of (&route_cases[4]);
+  switch (type) {
+  case RTM_NEWRULE:
+    cg_rtnl_put_rule (message, &rule_cases[0].rule, TRUE);
+    *parse = cg_rtnl_parse_rule;
+    *out = cg_rules_new ();
+    break;
+  case RTM_NEWROUTE:
+    cg_rtnl_put_route (message, &route, TRUE);
+    *parse = cg_rtnl_parse_route;
+    *out = cg_routes_new ();
+    break;
+  case RTM_NEWADDR:
+    cg_rtnl_get_addresses (message, AF_INET, 7);
+    *parse = cg_rtnl_parse_address;
+    *out = g_array_new (FALSE, TRUE, sizeof (CgAddress));
+    break;
+  default:
+    cg_rtnl_get_link (message, "wg0");
+    ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = 7;
+    *parse = cg_rtnl_parse_link;
+    *out = g_array_new (FALSE, TRUE, sizeof (CgLink));
+  }
+  message->nlmsg_type = type;
+  return message;
+}
+
+static void
+refuses_size (gconstpointer data)
+{
+  static const guint8 zeros[16];
+  const struct SizeCase *test = data;
+  Message space;
+  Parse parse;
+  g_autoptr (GArray) out = NULL;
+  struct nlmsghdr *message = put_good (&space, test->message, &parse, &out);
+  mnl_attr_put (message, test->attribute, test->size, zeros);
+  g_assert_false (parse (message, out));
+  g_assert_cmpuint (out->len, ==, 0);
+}
+
+/* The same bytes, in memory that ends where the message ends. */
+static struct nlmsghdr *
+cut (const struct nlmsghdr *message, guint32 length)
+{
+  struct nlmsghdr *copy = g_memdup2 (message, MAX (length, sizeof *copy));
+  copy->nlmsg_len = length;
+  return copy;
+}
+
+static const struct CutCase {
+  const char *name;
+  guint16 type;
+  gsize header;
+} cut_cases[] = {
+    {"link", RTM_NEWLINK, sizeof (struct ifinfomsg)},
+    {"address", RTM_NEWADDR, sizeof (struct ifaddrmsg)},
+    {"rule", RTM_NEWRULE, sizeof (struct fib_rule_hdr)},
+    {"route", RTM_NEWROUTE, sizeof (struct rtmsg)},
+};
+
+static void
+refuses_cut_header (gconstpointer data)
+{
+  const struct CutCase *test = data;
+  Message space;
+  Parse parse;
+  g_autoptr (GArray) out = NULL;
+  const struct nlmsghdr *message = put_good (&space, test->type, &parse, &out);
+  for (guint32 length = NLMSG_HDRLEN; length < NLMSG_HDRLEN + test->header; length++) {
+    g_autofree struct nlmsghdr *part = cut (message, length);
+    g_assert_false (parse (part, out));
+  }
+  g_assert_cmpuint (out->len, ==, 0);
+}
+
+/* Cut between two attributes a message is a whole one that says less; cut elsewhere it is
+ * malformed. Either way nothing behind its end is read, which only a sanitizer sees. */
+static void
+refuses_cut_attribute (gconstpointer data)
+{
+  const struct CutCase *test = data;
+  Message space;
+  Parse parse;
+  g_autoptr (GArray) out = NULL;
+  const struct nlmsghdr *message = put_good (&space, test->type, &parse, &out);
+  GHashTable *whole = g_hash_table_new (NULL, NULL);
+  const struct nlattr *attribute;
+  mnl_attr_for_each (attribute, message, test->header)
+  {
+    gsize start = (gsize) ((const guint8 *) attribute - (const guint8 *) message);
+    g_hash_table_add (whole, GSIZE_TO_POINTER (start));
+    for (gsize end = start + attribute->nla_len; end <= start + MNL_ALIGN (attribute->nla_len);
+         end++)
+      g_hash_table_add (whole, GSIZE_TO_POINTER (end));
+  }
+  for (guint32 length = NLMSG_HDRLEN + (guint32) NLMSG_ALIGN (test->header);
+       length <= message->nlmsg_len; length++) {
+    g_autofree struct nlmsghdr *part = cut (message, length);
+    gboolean good = length == message->nlmsg_len ||
+                    length == NLMSG_HDRLEN + NLMSG_ALIGN (test->header) ||
+                    g_hash_table_contains (whole, GSIZE_TO_POINTER (length));
+    if (parse (part, out) != good)
+      g_test_fail_printf ("%u of %u bytes were %s", length, message->nlmsg_len,
+                          good ? "refused" : "taken for a whole message");
+  }
+  g_hash_table_unref (whole);
+}
+
+static void
+other_types_say_nothing (void)
+{
+  static const guint16 types[] = {RTM_NEWLINK, RTM_NEWADDR, RTM_NEWRULE, RTM_NEWROUTE};
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (types); j++) {
+      Message space;
+      Parse parse;
+      g_autoptr (GArray) out = NULL;
+      struct nlmsghdr *message = put_good (&space, types[i], &parse, &out);
+      message->nlmsg_type = types[j];
+      g_assert_true (parse (message, out));
+      g_assert_cmpuint (out->len, ==, i == j ? 1 : 0);
+    }
+}
+
+static void
+other_families_say_nothing (void)
+{
+  static const guint16 types[] = {RTM_NEWRULE, RTM_NEWROUTE};
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++) {
+    Message space;
+    Parse parse;
+    g_autoptr (GArray) out = NULL;
+    struct nlmsghdr *message = put_good (&space, types[i], &parse, &out);
+    *(guint8 *) mnl_nlmsg_get_payload (message) = RTNL_FAMILY_IPMR;
+    g_assert_true (parse (message, out));
+    g_assert_cmpuint (out->len, ==, 0);
+  }
+}
+
+static void
+refuses_nonsense (void)
+{
+  Message space;
+  Parse parse;
+  GArray *out;
+  struct nlmsghdr *message = put_good (&space, RTM_NEWRULE, &parse, &out);
+  struct fib_rule_uid_range backwards = {.start = 9, .end = 8};
+  mnl_attr_put (message, FRA_UID_RANGE, sizeof backwards, &backwards);
+  g_assert_false (parse (message, out));
+  g_array_unref (out);
+  message = put_good (&space, RTM_NEWROUTE, &parse, &out);
+  ((struct rtmsg *) mnl_nlmsg_get_payload (message))->rtm_dst_len = 33;
+  g_assert_false (parse (message, out));
+  g_array_unref (out);
+  message = put_good (&space, RTM_NEWLINK, &parse, &out);
+  ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = 0;
+  g_assert_false (parse (message, out));
+  g_array_unref (out);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_set_nonfatal_assertions ();
+  ADD_CASES ("/rtnl/rule", rule_cases, rule_comes_back);
+  ADD_CASES ("/rtnl/route", route_cases, route_comes_back);
+  ADD_CASES ("/rtnl/route-deleted", route_cases, deleting_names_the_same);
+  ADD_CASES ("/rtnl/odd-rule", odd_rule_cases, knows_odd_rule);
+  ADD_CASES ("/rtnl/odd-route", odd_route_cases, knows_odd_route);
+  ADD_CASES ("/rtnl/size", size_cases, refuses_size);
+  ADD_CASES ("/rtnl/cut-header", cut_cases, refuses_cut_header);
+  ADD_CASES ("/rtnl/cut-attribute", cut_cases, refuses_cut_attribute);
+  g_test_add_func ("/rtnl/other-types-say-nothing", other_types_say_nothing);
+  g_test_add_func ("/rtnl/other-families-say-nothing", other_families_say_nothing);
+  g_test_add_func ("/rtnl/nonsense", refuses_nonsense);
+  return g_test_run ();
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "runtime.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "world.h"
+
+typedef struct {
+  char *path;
+  char *filters; /* the directory in it where values are kept */
+} Directory;
+
+static void
+set_up (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  directory->path = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  g_assert_nonnull (directory->path);
+  directory->filters = g_build_filename (directory->path, "rp_filter", NULL);
+}
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name (dir));) {
+    g_autofree char *child = g_build_filename (path, name, NULL);
+    if (g_file_test (child, G_FILE_TEST_IS_DIR))
+      remove_tree (child);
+    g_remove (child);
+  }
+  g_rmdir (path);
+}
+
+static void
+tear_down (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  remove_tree (directory->path);
+  g_free (directory->path);
+  g_free (directory->filters);
+}
+
+static void
+save (const Directory *directory, const char *ifname, guint32 ifindex, int value)
+{
+  g_autoptr (GError) error = NULL;
+  CgSavedFilter saved = {.ifindex = ifindex, .value = value};
+  g_strlcpy (saved.ifname, ifname, sizeof saved.ifname);
+  g_assert_true (cg_runtime_save_filter (directory->path, &saved, &error));
+  g_assert_no_error (error);
+}
+
+static void
+assert_kept (const Directory *directory, const char *expected)
+{
+  g_autoptr (GArray) saved = g_array_new (FALSE, TRUE, sizeof (CgSavedFilter));
+  g_autoptr (GString) text = g_string_new (NULL);
+  cg_runtime_load_filters (directory->path, saved);
+  for (guint i = 0; i < saved->len; i++) {
+    const CgSavedFilter *filter = &g_array_index (saved, CgSavedFilter, i);
+    g_string_append_printf (text, "%s:%u:%d ", filter->ifname, filter->ifindex, filter->value);
+  }
+  g_assert_cmpstr (text->str, ==, expected);
+}
+
+static void
+nothing_is_kept_at_first (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  assert_kept (directory, "");
+}
+
+static void
+kept_values_come_back_by_name (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  save (directory, "wg1", 9, 0);
+  save (directory, "wg0", 7, 1);
+  save (directory, "eth0.5", 2147483647, 2);
+  assert_kept (directory, "eth0.5:2147483647:2 wg0:7:1 wg1:9:0 ");
+}
+
+static void
+later_value_replaces_the_earlier (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  save (directory, "wg0", 7, 1);
+  save (directory, "wg0", 8, 0);
+  assert_kept (directory, "wg0:8:0 ");
+}
+
+static void
+forgotten_is_gone (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  save (directory, "wg0", 7, 1);
+  save (directory, "wg1", 9, 1);
+  cg_runtime_forget_filter (directory->path, "wg0");
+  cg_runtime_forget_filter (directory->path, "never-kept");
+  assert_kept (directory, "wg1:9:1 ");
+}
+
+/* What nobody can understand is as if it were not there. */
+static void
+garbage_is_passed_over (Directory *directory, gconstpointer data)
+{
+  static const struct {
+    const char *name, *text;
+  } files[] = {
+      {"empty", ""},
+      {"one-word", "7\n"},
+      {"words", "a b\n"},
+      {"index-0", "0 1\n"},
+      {"index-neg", "-7 1\n"},
+      {"value-3", "7 3\n"},
+      {"three", "7 1 2\n"},
+      {"index-big", "2147483648 1\n"},
+      {"all", "7 1\n"},
+      {"lo", "7 1\n"},
+      {"longer-than-15-bytes", "7 1\n"},
+  };
+  (void) data;
+  save (directory, "wg0", 7, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
+    g_autofree char *path = g_build_filename (directory->filters, files[i].name, NULL);
+    g_assert_true (g_file_set_contents (path, files[i].text, -1, NULL));
+  }
+  g_autofree char *path = g_build_filename (directory->filters, "dir", NULL);
+  g_assert_cmpint (g_mkdir (path, 0755), ==, 0);
+  assert_kept (directory, "wg0:7:1 ");
+}
+
+static void
+what_cannot_be_kept_is_said (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+  CgSavedFilter saved = {.ifname = "wg0", .ifindex = 7, .value = 1};
+  g_assert_true (g_file_set_contents (directory->filters, "in the way", -1, NULL));
+  g_assert_false (cg_runtime_save_filter (directory->path, &saved, &error));
+  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, directory->filters));
+}
+
+static void
+lock_keeps_others_out (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+  int lock = cg_runtime_lock (directory->path, 0, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (lock, >=, 0);
+  g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
+  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+  g_assert_true (g_str_has_suffix (error->message, "; is another custom-gateway hanging?"));
+  close (lock);
+}
+
+static void
+lock_is_free_again (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  for (int i = 0; i < 3; i++) {
+    g_autoptr (GError) error = NULL;
+    int lock = cg_runtime_lock (directory->path, 0, &error);
+    g_assert_no_error (error);
+    close (lock);
+  }
+}
+
+static void
+lock_creates_its_directory (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (directory->path, "a", "b", NULL);
+  int lock = cg_runtime_lock (path, 0, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (lock, >=, 0);
+  close (lock);
+  g_assert_true (g_file_test (path, G_FILE_TEST_IS_DIR));
+}
+
+static void
+lock_follows_no_link (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (directory->path, "lock", NULL);
+  g_assert_cmpint (symlink ("elsewhere", path), ==, 0);
+  g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
+  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+}
+
+static void
+no_such_interface_has_no_filter (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (cg_sysctl_read_filter ("no-such-if"), ==, -1);
+  g_assert_false (cg_sysctl_write_filter ("no-such-if", 2, &error));
+  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "no-such-if"));
+}
+
+static void
+add (const char *name, void (*story) (Directory *directory, gconstpointer data))
+{
+  g_autofree char *path = g_strconcat ("/runtime/", name, NULL);
+  g_test_add (path, Directory, NULL, set_up, story, tear_down);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  add ("filter/nothing-at-first", nothing_is_kept_at_first);
+  add ("filter/comes-back-by-name", kept_values_come_back_by_name);
+  add ("filter/later-replaces-earlier", later_value_replaces_the_earlier);
+  add ("filter/forgotten-is-gone", forgotten_is_gone);
+  add ("filter/garbage-is-passed-over", garbage_is_passed_over);
+  add ("filter/cannot-be-kept", what_cannot_be_kept_is_said);
+  add ("lock/keeps-others-out", lock_keeps_others_out);
+  add ("lock/is-free-again", lock_is_free_again);
+  add ("lock/creates-its-directory", lock_creates_its_directory);
+  add ("lock/follows-no-link", lock_follows_no_link);
+  g_test_add_func ("/runtime/sysctl/no-such-interface", no_such_interface_has_no_filter);
+  return g_test_run ();
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What a run may change at all: cg_scope_new() of diff.c, and the filters, which are no table's. */
+
+#include "world.h"
+
+#define WG0     "Users=alice\nTable=42\nIPv6=block\n"
+#define WG1     "Users=bob\nTable=43\nIPv6=block\n"
+#define LAST(t) " route del prohibit default table " #t " metric 4294967295 protocol 198\n"
+#define IPV4    LINK_UP | LINK_IPV4
+#define GONE(t) "ip -4" LAST (t) "ip -6" LAST (t)
+#define RULE(op, uid, t)                                                                           \
+  "ip -4 rule " #op " priority 500 uidrange " #uid "-" #uid " lookup " #t " protocol 198\n"        \
+  "ip -6 rule " #op " priority 500 uidrange " #uid "-" #uid " lookup " #t " protocol 198\n"
+
+static const char *const wg0[] = {"wg0", NULL};
+static const char *const wg1[] = {"wg1", NULL};
+
+/* wg0 and wg1 stand, up. */
+static void
+install_both (World *after)
+{
+  g_autoptr (World) before = world_new ();
+  world_add (before, "wg0", WG0, 7, IPV4);
+  world_add (before, "wg1", WG1, 9, IPV4);
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  world_install (after, plan);
+}
+
+static void
+assert_ops (const World *world, const char *const *names, const char *expected)
+{
+  g_autofree char *ops = world_diff_text (world, names);
+  g_assert_cmpstr (ops, ==, expected);
+}
+
+static void
+named_gateway_alone (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 0, 0);
+  world_add (world, "wg1", WG1, 0, 0);
+  install_both (world);
+  assert_ops (world, wg0, "ip -4 route del default dev wg0 table 42 protocol 198\n");
+  assert_ops (world, wg1, "ip -4 route del default dev wg1 table 43 protocol 198\n");
+}
+
+static void
+leftovers_go_in_a_run_over_all (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 7, IPV4);
+  install_both (world);
+  assert_ops (world, NULL,
+              "ip -4 route del default dev wg1 table 43 protocol 198\n" RULE (del, 1501, 43)
+                  GONE (43));
+}
+
+static void
+leftovers_stay_in_a_run_over_another (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 7, IPV4);
+  install_both (world);
+  assert_ops (world, wg0, "");
+}
+
+/* A rule for the old table would stand before the new one. */
+static void
+leftovers_of_the_same_user_go_with_the_gateway (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg1", "Users=bob\nTable=50\nIPv6=block\n", 0, 0);
+  install_both (world);
+  assert_ops (world, wg1,
+              "ip -4 route add prohibit default table 50 metric 4294967295 protocol 198\n"
+              "ip -6 route add prohibit default table 50 metric 4294967295 protocol 198\n"
+              "ip -4 route del default dev wg1 table 43 protocol 198\n" RULE (add, 1501, 50)
+                  RULE (del, 1501, 43) GONE (43));
+}
+
+static void
+leftovers_stay_while_a_file_is_bad (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 7, IPV4);
+  world_add_bad (world, "wg1");
+  install_both (world);
+  assert_ops (world, NULL, "");
+  assert_ops (world, wg0, "");
+}
+
+static void
+good_ones_change_while_a_file_is_bad (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 0, 0);
+  world_add_bad (world, "wg1");
+  install_both (world);
+  assert_ops (world, NULL, "ip -4 route del default dev wg0 table 42 protocol 198\n");
+}
+
+static void
+assert_keeps_rules_of (const World *world, const char *const *names, guint32 uid)
+{
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, names);
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autoptr (GArray) ops = cg_diff (plan, world->facts, scope);
+  for (guint i = 0; i < ops->len; i++) {
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    g_autofree char *line = cg_op_to_string (op);
+    if (op->step == CG_STEP_DEL_RULE && uid >= op->rule.uids.first && uid <= op->rule.uids.last)
+      g_test_fail_printf ("uid %u is free behind: %s", uid, line);
+  }
+}
+
+/* The administrator moves carol from one file to the other; before the reapply something happens to
+ * wg0, and its event looks at wg0 alone. She is confined in either configuration. */
+static void
+moved_user_is_not_freed_by_a_run_over_the_old_gateway (void)
+{
+  g_autoptr (World) before = world_new ();
+  world_add (before, "wg0", "Users=alice carol\nTable=42\n", 7, IPV4);
+  world_add (before, "wg1", WG1, 9, IPV4);
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=42\n", 7, IPV4);
+  world_add (world, "wg1", "Users=bob carol\nTable=43\n", 9, IPV4);
+  world_install (world, plan);
+  assert_keeps_rules_of (world, wg0, 1502);
+}
+
+/* wg0 had both; it has another table now, and carol has moved. The old table goes with wg0. */
+static void
+moved_user_is_not_freed_with_the_old_table (void)
+{
+  g_autoptr (World) before = world_new ();
+  world_add (before, "wg0", "Users=alice carol\nTable=42\n", 7, IPV4);
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=50\n", 7, IPV4);
+  world_add (world, "wg1", "Users=carol\nTable=43\n", 9, IPV4);
+  world_install (world, plan);
+  assert_keeps_rules_of (world, wg0, 1502);
+}
+
+/* wg0 takes the table that wg1 had; wg1 has another one now, but is not named. */
+static void
+taken_table_does_not_free_who_had_it (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=43\n", 7, IPV4);
+  world_add (world, "wg1", "Users=bob\nTable=44\n", 9, IPV4);
+  install_both (world);
+  assert_keeps_rules_of (world, wg0, 1501);
+}
+
+/* wg1.conf is broken, so nobody can know that it lost its table to wg0. */
+static void
+taken_table_does_not_free_who_is_in_a_bad_file (void)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=43\n", 7, IPV4);
+  world_add_bad (world, "wg1");
+  install_both (world);
+  assert_keeps_rules_of (world, all, 1501);
+}
+
+static void
+add_strict (World *world, const char *name, const char *lines, guint32 ifindex, int value)
+{
+  world_add (world, name, lines, ifindex, IPV4)->rp_filter = value;
+}
+
+static void
+install_plan (World *world)
+{
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  world_install (world, plan);
+}
+
+static void
+filter_is_set (void)
+{
+  g_autoptr (World) world = world_new ();
+  add_strict (world, "wg0", WG0, 7, CG_FILTER_STRICT);
+  add_strict (world, "wg1", WG1, 9, CG_FILTER_STRICT);
+  install_plan (world);
+  assert_ops (world, wg0, "sysctl -w net.ipv4.conf.wg0.rp_filter=2\n");
+  assert_ops (world, NULL,
+              "sysctl -w net.ipv4.conf.wg0.rp_filter=2\n"
+              "sysctl -w net.ipv4.conf.wg1.rp_filter=2\n");
+}
+
+static void
+filter_is_set_before_the_way_is_open (void)
+{
+  g_autoptr (World) world = world_new ();
+  add_strict (world, "wg0", WG0, 0, -1);
+  install_plan (world);
+  g_array_set_size (world->facts->tunnels, 0);
+  add_strict (world, "wg0", WG0, 7, CG_FILTER_STRICT);
+  assert_ops (world, NULL,
+              "sysctl -w net.ipv4.conf.wg0.rp_filter=2\n"
+              "ip -4 route add default dev wg0 table 42 protocol 198\n");
+}
+
+static void
+filter_with_a_dot_in_the_name (void)
+{
+  g_autoptr (World) world = world_new ();
+  add_strict (world, "eth0.5", WG0, 7, CG_FILTER_STRICT);
+  install_plan (world);
+  assert_ops (world, NULL, "sysctl -w net/ipv4/conf/eth0.5/rp_filter=2\n");
+}
+
+static void
+filter_is_restored_behind_the_way (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add_kept (world, "wg1", 9, CG_FILTER_STRICT, 9, CG_FILTER_LOOSE);
+  world_add (world, "wg0", WG0, 7, IPV4);
+  install_both (world);
+  assert_ops (world, NULL,
+              "ip -4 route del default dev wg1 table 43 protocol 198\n"
+              "sysctl -w net.ipv4.conf.wg1.rp_filter=1\n" RULE (del, 1501, 43) GONE (43));
+}
+
+static void
+filter_of_nobodys_interface_stays_in_a_run_over_another (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add_kept (world, "wg1", 9, CG_FILTER_STRICT, 9, CG_FILTER_LOOSE);
+  world_add (world, "wg0", WG0, 7, IPV4);
+  install_both (world);
+  assert_ops (world, wg0, "");
+}
+
+static void
+filter_that_others_set_since_is_left_alone (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add_kept (world, "wg1", 9, CG_FILTER_STRICT, 9, 0);
+  world_add_kept (world, "wg2", 4, CG_FILTER_STRICT, 5, CG_FILTER_LOOSE);
+  world_add_kept (world, "wg3", 6, CG_FILTER_STRICT, 0, -1);
+  assert_ops (world, NULL, "");
+}
+
+/* The other gateway of the interface still needs it. */
+static void
+filter_stays_with_the_last_gateway_of_the_interface (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add_kept (world, "wg0", 7, CG_FILTER_STRICT, 7, CG_FILTER_LOOSE);
+  add_strict (world, "wg0", WG0 "ReversePathFilter=keep\n", 7, CG_FILTER_LOOSE);
+  add_strict (world, "wg1", WG1 "Interface=wg0\n", 7, CG_FILTER_LOOSE);
+  install_plan (world);
+  assert_ops (world, NULL, "");
+  assert_ops (world, wg0, "");
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct {
+    const char *name;
+    GTestFunc story;
+  } stories[] = {
+      {"named-gateway-alone", named_gateway_alone},
+      {"leftovers/go-in-a-run-over-all", leftovers_go_in_a_run_over_all},
+      {"leftovers/stay-in-a-run-over-another", leftovers_stay_in_a_run_over_another},
+      {"leftovers/of-the-same-user-go", leftovers_of_the_same_user_go_with_the_gateway},
+      {"leftovers/stay-while-a-file-is-bad", leftovers_stay_while_a_file_is_bad},
+      {"good-ones-change-while-a-file-is-bad", good_ones_change_while_a_file_is_bad},
+      {"freed/by-a-run-over-the-old-gateway",
+       moved_user_is_not_freed_by_a_run_over_the_old_gateway},
+      {"freed/with-the-old-table", moved_user_is_not_freed_with_the_old_table},
+      {"freed/by-who-takes-the-table", taken_table_does_not_free_who_had_it},
+      {"freed/by-who-takes-the-table-of-a-bad-file",
+       taken_table_does_not_free_who_is_in_a_bad_file},
+      {"filter/is-set", filter_is_set},
+      {"filter/is-set-before-the-way-is-open", filter_is_set_before_the_way_is_open},
+      {"filter/with-a-dot-in-the-name", filter_with_a_dot_in_the_name},
+      {"filter/is-restored-behind-the-way", filter_is_restored_behind_the_way},
+      {"filter/of-nobodys-interface-stays-in-a-run-over-another",
+       filter_of_nobodys_interface_stays_in_a_run_over_another},
+      {"filter/that-others-set-since", filter_that_others_set_since_is_left_alone},
+      {"filter/stays-with-the-last-gateway", filter_stays_with_the_last_gateway_of_the_interface},
+  };
+  g_test_init (&argc, &argv, NULL);
+  g_test_set_nonfatal_assertions ();
+  for (gsize i = 0; i < G_N_ELEMENTS (stories); i++) {
+    g_autofree char *path = g_strconcat ("/scope/", stories[i].name, NULL);
+    g_test_add_func (path, stories[i].story);
+  }
+  return g_test_run ();
+}
