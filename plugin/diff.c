@@ -62,52 +62,38 @@ cg_scope_new (const CgFacts *facts, const char *const *names)
   return scope;
 }
 
+/* What is to be done about one rule or route: add it, or delete it. */
+typedef void (*Report) (GArray *ops, gconstpointer element, gboolean add);
+
 static void
-add_rule_op (GArray *ops, CgStep step, const CgRule *rule)
+report_rule (GArray *ops, gconstpointer element, gboolean add)
 {
-  CgOp op = {.step = step, .rule = *rule};
+  CgOp op = {.step = add ? CG_STEP_ADD_RULE : CG_STEP_DEL_RULE, .rule = *(const CgRule *) element};
   g_array_append_val (ops, op);
 }
 
 static void
-add_route_op (GArray *ops, CgStep step, const CgRoute *route)
+report_route (GArray *ops, gconstpointer element, gboolean add)
 {
-  CgOp op = {.step = step, .route = *route};
+  CgOp op = {.route = *(const CgRoute *) element};
+  if (cg_route_is_last_word (&op.route))
+    op.step = add ? CG_STEP_ADD_PROHIBIT : CG_STEP_DEL_PROHIBIT;
+  else
+    op.step = add ? CG_STEP_ADD_WAY : CG_STEP_DEL_WAY;
   g_array_append_val (ops, op);
 }
 
-/* Walks two sorted arrays at once. */
+/* Walks two arrays of one type, both sorted by compare, and reports what only one of them has. */
 static void
-diff_rules (GArray *ops, const GArray *wanted, const GArray *found)
+diff_sorted (GArray *ops, GArray *wanted, GArray *found, GCompareFunc compare, Report report)
 {
+  gsize size = g_array_get_element_size (wanted);
   guint i = 0, j = 0;
   while (i < wanted->len || j < found->len) {
-    const CgRule *want = i < wanted->len ? &g_array_index (wanted, CgRule, i) : NULL;
-    const CgRule *have = j < found->len ? &g_array_index (found, CgRule, j) : NULL;
-    int order = !want ? 1 : !have ? -1 : cg_rule_compare (want, have);
-    if (order < 0)
-      add_rule_op (ops, CG_STEP_ADD_RULE, want);
-    if (order > 0)
-      add_rule_op (ops, CG_STEP_DEL_RULE, have);
-    i += order <= 0;
-    j += order >= 0;
-  }
-}
-
-static void
-diff_routes (GArray *ops, const GArray *wanted, const GArray *found)
-{
-  guint i = 0, j = 0;
-  while (i < wanted->len || j < found->len) {
-    const CgRoute *want = i < wanted->len ? &g_array_index (wanted, CgRoute, i) : NULL;
-    const CgRoute *have = j < found->len ? &g_array_index (found, CgRoute, j) : NULL;
-    int order = !want ? 1 : !have ? -1 : cg_route_compare (want, have);
-    if (order < 0)
-      add_route_op (ops, cg_route_is_last_word (want) ? CG_STEP_ADD_PROHIBIT : CG_STEP_ADD_WAY,
-                    want);
-    if (order > 0)
-      add_route_op (ops, cg_route_is_last_word (have) ? CG_STEP_DEL_PROHIBIT : CG_STEP_DEL_WAY,
-                    have);
+    gconstpointer want = wanted->data + i * size, have = found->data + j * size;
+    int order = i == wanted->len ? 1 : j == found->len ? -1 : compare (want, have);
+    if (order != 0)
+      report (ops, order < 0 ? want : have, order < 0);
     i += order <= 0;
     j += order >= 0;
   }
@@ -202,8 +188,8 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   g_autoptr (GArray) found_rules = rules_in_scope (facts->rules, scope);
   g_autoptr (GArray) wanted_routes = routes_in_scope (plan->routes, scope);
   g_autoptr (GArray) found_routes = routes_in_scope (facts->routes, scope);
-  diff_rules (ops, wanted_rules, found_rules);
-  diff_routes (ops, wanted_routes, found_routes);
+  diff_sorted (ops, wanted_rules, found_rules, cg_rule_compare, report_rule);
+  diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
   diff_filters (ops, plan, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;

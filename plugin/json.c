@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "json.h"
 
+#include <string.h>
+
 static void
 append_quoted (GString *json, const char *text)
 {
@@ -20,8 +22,7 @@ append_quoted (GString *json, const char *text)
 static void
 begin (GString *json, const char *key)
 {
-  char last = json->len ? json->str[json->len - 1] : '{';
-  if (last != '{' && last != '[')
+  if (json->len > 0 && !strchr ("{[", json->str[json->len - 1]))
     g_string_append_c (json, ',');
   if (key) {
     append_quoted (json, key);

@@ -10,7 +10,7 @@
 
 /* The kernel fills at most 32 KiB of a dump at once (netlink_recvmsg in net/netlink/af_netlink.c).
  */
-#define RECEIVE_SIZE (64 * 1024)
+#define RECEIVE_SIZE ((gsize) 64 * 1024)
 /* Below the default send buffer of 208 KiB (net.core.wmem_default), which bounds a message. */
 #define SEND_SIZE (128 * 1024)
 /* A table that changes during each of so many dumps is being fought over. */

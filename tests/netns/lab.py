@@ -291,8 +291,9 @@ class Lab:
     # Looking
 
     def ip(self, *arguments, namespace: str = "host") -> list[dict]:
-        out = self.run(namespace, "ip", "-j", *arguments, check=False).stdout
-        return json.loads(out or "[]")
+        done = self.run(namespace, "ip", "-j", *arguments, check=False)
+        # a table that does not exist is an error to ip, and no routes to us
+        return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
     def rules(self, family: int = 4) -> list[dict]:
         """Our rules, as the kernel has them."""

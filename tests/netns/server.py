@@ -2,7 +2,6 @@
 """Answers every question, by UDP and TCP in both families, with the source address that it saw."""
 
 import asyncio
-import socket
 import sys
 
 

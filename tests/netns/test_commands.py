@@ -66,7 +66,7 @@ def test_status_tells_should_from_is(lab):
 
 
 def test_status_as_json(lab):
-    lab.config("wg0", f"Users=61500 61502-61504\nPriority=600\nTable=1234")
+    lab.config("wg0", "Users=61500 61502-61504\nPriority=600\nTable=1234")
     lab.config("broken", "Users=0")
     Tunnel(lab, 0).up()
     done = lab.cg("status", "--json", check=False)
@@ -221,7 +221,7 @@ def test_a_user_who_is_removed_leaves_the_gateway_as_it_stands(lab):
 
 def test_keys_without_effect_yet_are_said_to_be_so(lab):
     lab.config("wg0", f"{USERS}\nServices=some.service")
-    lab.config("wg1", f"Users=61600\nConnection=Work VPN")
+    lab.config("wg1", "Users=61600\nConnection=Work VPN")
     stderr = lab.cg("reapply").stderr
     assert "wg0: Services= has no effect in this version" in stderr
     assert "wg1: Connection= has no effect in this version" in stderr

@@ -15,7 +15,7 @@ def table_of(lab, family=4):
     if not rules:
         return set()
     routes = lab.ip(f"-{family}", "-d", "route", "show", "table", rules[0]["table"])
-    return {(r.get("type", "unicast"), r["dst"], r.get("dev") if r["type"] == "unicast" else None, r.get("metric", 0))
+    return {(r["type"], r["dst"], r.get("dev") if r["type"] == "unicast" else None, r.get("metric", 0))
             for r in routes}
 
 
