@@ -54,6 +54,18 @@ make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
   return *names ? plan_without (facts, names) : cg_plan_empty ();
 }
 
+/* Who removes a gateway sets its users free, whatever stands in other files. */
+static CgScope *
+make_scope (const CgFacts *facts, const char *const *names, CgIntent intent)
+{
+  if (intent == CG_RELEASE && !*names)
+    return cg_scope_everything ();
+  CgScope *scope = cg_scope_new (facts, names);
+  if (intent == CG_RELEASE)
+    g_clear_pointer (&scope->known, g_array_unref);
+  return scope;
+}
+
 static void
 print_ops (const GArray *ops)
 {
@@ -122,9 +134,7 @@ apply_once (const CgOptions *options,
   g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
   if (!facts)
     return FALSE;
-  g_autoptr (CgScope) scope = cg_scope_new (facts, names);
-  if (intent == CG_RELEASE && !*names)
-    scope->all = TRUE; /* whether it is a gateway's or not */
+  g_autoptr (CgScope) scope = make_scope (facts, names, intent);
   g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   if (options->dry_run) {

@@ -42,12 +42,14 @@ note_failure (Run *run, const CgOp *op, const char *why, const char *more)
 }
 
 static gboolean
-may_run (const Run *run, const CgOp *op)
+may_run (Run *run, const CgOp *op)
 {
   if (!run->error)
     return TRUE;
-  if (op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_DEL_PROHIBIT)
+  if (op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_DEL_PROHIBIT) {
+    g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
     return FALSE;
+  }
   return !g_hash_table_contains (run->failed, GUINT_TO_POINTER (table_of (op)));
 }
 

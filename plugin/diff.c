@@ -4,64 +4,6 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-void
-cg_scope_free (CgScope *scope)
-{
-  g_array_unref (scope->tables);
-  g_free (scope);
-}
-
-static gboolean
-has_table (const GArray *tables, guint32 table)
-{
-  for (guint i = 0; i < tables->len; i++)
-    if (g_array_index (tables, guint32, i) == table)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
-in_scope (const CgScope *scope, guint32 table)
-{
-  return scope->all || has_table (scope->tables, table);
-}
-
-/* Adds tables whose rules catch these uids though they are not, or no longer, theirs. Such a rule
- * may be another gateway's, which the uid has left: then that gateway's turn has come too. */
-static void
-add_stale_tables (CgScope *scope, const CgFacts *facts, const GArray *uids)
-{
-  for (guint i = 0; i < facts->rules->len; i++) {
-    CgRule *rule = &g_array_index (facts->rules, CgRule, i);
-    GArray range = {.data = (char *) &rule->uids, .len = 1};
-    if (rule->protocol == CG_PROTOCOL && !has_table (scope->tables, rule->table) &&
-        cg_uids_overlap (&range, uids, NULL))
-      g_array_append_val (scope->tables, rule->table);
-  }
-}
-
-CgScope *
-cg_scope_new (const CgFacts *facts, const char *const *names)
-{
-  gboolean complete = facts->config->bad->len == 0;
-  CgScope *scope = g_new0 (CgScope, 1);
-  scope->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
-  scope->all = !*names && complete;
-  if (scope->all)
-    return scope;
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (!*names || g_strv_contains (names, tunnel->gateway->name))
-      g_array_append_val (scope->tables, tunnel->table);
-  }
-  for (guint i = 0; complete && i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (!*names || g_strv_contains (names, tunnel->gateway->name))
-      add_stale_tables (scope, facts, tunnel->gateway->uids);
-  }
-  return scope;
-}
-
 /* What is to be done about one rule or route: add it, or delete it. */
 typedef void (*Report) (GArray *ops, gconstpointer element, gboolean add);
 
@@ -106,7 +48,7 @@ rules_in_scope (const GArray *rules, const CgScope *scope)
   GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRule));
   for (guint i = 0; i < rules->len; i++) {
     const CgRule *rule = &g_array_index (rules, CgRule, i);
-    if (rule->protocol == CG_PROTOCOL && in_scope (scope, rule->table))
+    if (rule->protocol == CG_PROTOCOL && cg_scope_has (scope, rule->table))
       g_array_append_val (chosen, *rule);
   }
   g_array_sort (chosen, cg_rule_compare);
@@ -119,7 +61,7 @@ routes_in_scope (const GArray *routes, const CgScope *scope)
   GArray *chosen = g_array_new (FALSE, FALSE, sizeof (CgRoute));
   for (guint i = 0; i < routes->len; i++) {
     const CgRoute *route = &g_array_index (routes, CgRoute, i);
-    if (route->protocol == CG_PROTOCOL && in_scope (scope, route->table))
+    if (route->protocol == CG_PROTOCOL && cg_scope_has (scope, route->table))
       g_array_append_val (chosen, *route);
   }
   g_array_sort (chosen, cg_route_compare);
@@ -142,7 +84,7 @@ filter_in_scope (const CgFacts *facts, const CgScope *scope, const char *ifname)
 {
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_strcmp0 (tunnel->gateway->interface, ifname) == 0 && in_scope (scope, tunnel->table))
+    if (g_strcmp0 (tunnel->gateway->interface, ifname) == 0 && cg_scope_has (scope, tunnel->table))
       return TRUE;
   }
   return scope->all;
@@ -168,6 +110,50 @@ diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSco
   }
 }
 
+static gboolean
+rule_is_held (const CgScope *scope, const CgRule *rule)
+{
+  return scope->known && !cg_uids_contain (scope->known, rule->uids);
+}
+
+/* Whether the operation would set somebody free, or take a way from somebody, whom no good file
+ * knows: he may stand in a bad one. held has the tables that such people's rules look up. */
+static gboolean
+op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTable *held)
+{
+  switch (op->step) {
+  case CG_STEP_DEL_RULE:
+    return rule_is_held (scope, &op->rule);
+  case CG_STEP_DEL_PROHIBIT:
+    return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table));
+  case CG_STEP_DEL_WAY:
+    return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table)) &&
+           !cg_facts_gateway_of_table (facts, op->route.table);
+  default:
+    return FALSE;
+  }
+}
+
+static void
+drop_held (GArray *ops, const CgFacts *facts, const CgScope *scope)
+{
+  if (!scope->known)
+    return;
+  g_autoptr (GHashTable) held = g_hash_table_new (NULL, NULL);
+  for (guint i = 0; i < facts->rules->len; i++) {
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && rule_is_held (scope, rule))
+      g_hash_table_add (held, GUINT_TO_POINTER (rule->table));
+  }
+  guint kept = 0;
+  for (guint i = 0; i < ops->len; i++) {
+    CgOp op = g_array_index (ops, CgOp, i);
+    if (!op_is_held (&op, facts, scope, held))
+      g_array_index (ops, CgOp, kept++) = op;
+  }
+  g_array_set_size (ops, kept);
+}
+
 static int
 by_step (gconstpointer a, gconstpointer b)
 {
@@ -191,6 +177,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   diff_sorted (ops, wanted_rules, found_rules, cg_rule_compare, report_rule);
   diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
   diff_filters (ops, plan, facts, scope);
+  drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan.h"
+#include "scope.h"
 
 /* The steps of a change, in the order in which they are done. Each is complete before the next
  * begins. Whatever is cut off behind any operation, a confined uid is at worst blocked: what closes
@@ -28,21 +29,6 @@ typedef struct {
     CgFilter filter;
   };
 } CgOp;
-
-/* For which tables a run may change anything. */
-typedef struct {
-  gboolean all;   /* all that is ours, whether a gateway needs it or not */
-  GArray *tables; /* guint32: otherwise, these */
-} CgScope;
-
-void cg_scope_free (CgScope *scope);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgScope, cg_scope_free)
-
-/* The scope of a run over the gateways named (none named: over all). Their own tables; tables of
- * which a rule of ours catches a uid of theirs, since it would stand before their new rules; and,
- * if none is named, whatever else is ours. As long as the config has a bad file nobody can know
- * whose such a table is, so then it is their own tables alone. */
-CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
 
 /* The operations, in their order, that make what the facts found within the scope what the plan
  * says. Pure. What is not ours is in no operation. The array of CgOp borrows from plan and facts.

@@ -124,13 +124,15 @@ name_interfaces (GArray *routes)
   }
 }
 
-static gboolean
-table_is_taken (const CgFacts *facts, guint32 table)
+const CgGateway *
+cg_facts_gateway_of_table (const CgFacts *facts, guint32 table)
 {
-  for (guint i = 0; i < facts->tunnels->len; i++)
-    if (g_array_index (facts->tunnels, CgTunnel, i).table == table)
-      return TRUE;
-  return FALSE;
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (tunnel->table == table)
+      return tunnel->gateway;
+  }
+  return NULL;
 }
 
 /* Another gateway's Table= goes before a derived number, whatever the order of the names. */
@@ -142,7 +144,7 @@ table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table
     if (other != gateway && other->table == table)
       return TRUE;
   }
-  return table_is_taken (facts, table);
+  return cg_facts_gateway_of_table (facts, table) != NULL;
 }
 
 static guint

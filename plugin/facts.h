@@ -58,6 +58,9 @@ CgFacts *cg_facts_gather (const CgConfig *config,
  * (198000000-198999999). n counts from 0. */
 guint32 cg_facts_table_candidate (const CgGateway *gateway, guint n);
 
+/* The gateway that has the table, or NULL. */
+const CgGateway *cg_facts_gateway_of_table (const CgFacts *facts, guint32 table);
+
 /* Whether the value that stands there is the one that we wrote: the interface is still the same and
  * nobody has written another one since. */
 gboolean cg_kept_filter_is_ours (const CgKeptFilter *kept);

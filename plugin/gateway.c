@@ -171,7 +171,7 @@ cg_gateway_parse (
     const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error)
 {
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
-  g_autofree char *copy = g_strndup (text, length);
+  g_autofree char *copy = g_strndup (length > 0 ? text : "", length);
   if (strlen (copy) != length) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                  "%s: a NUL byte at offset %" G_GSIZE_FORMAT "; this is not a text file", file,

@@ -126,6 +126,9 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   /* the kernel goes by the larger of the two */
   if (MAX (filter_without_us (facts, tunnel), facts->rp_filter_all) != CG_FILTER_STRICT)
     return;
+  for (guint i = 0; i < plan->filters->len; i++)
+    if (g_array_index (plan->filters, CgFilter, i).ifindex == tunnel->ifindex)
+      return; /* another gateway on the same interface */
   CgFilter filter = {
       .ifindex = tunnel->ifindex, .value = CG_FILTER_LOOSE, .now = tunnel->rp_filter};
   g_strlcpy (filter.ifname, tunnel->gateway->interface, sizeof filter.ifname);

@@ -22,6 +22,7 @@ typedef struct {
   const struct nlattr **attributes; /* by type, up to last */
   guint16 last;
   const Expected *expected; /* ends with attribute 0 */
+  const guint8 *next;       /* behind the last attribute seen */
 } Gather;
 
 static int
@@ -29,6 +30,7 @@ gather_attribute (const struct nlattr *attribute, void *data)
 {
   Gather *gather = data;
   guint16 type = mnl_attr_get_type (attribute);
+  gather->next = (const guint8 *) attribute + MNL_ALIGN (attribute->nla_len);
   if (type > gather->last)
     return MNL_CB_OK; /* of a later kernel */
   for (const Expected *expected = gather->expected; expected->attribute; expected++)
@@ -47,10 +49,15 @@ open_message (const struct nlmsghdr *message,
               guint16 last,
               const Expected *expected)
 {
-  if (message->nlmsg_len < NLMSG_HDRLEN + NLMSG_ALIGN (header))
+  const guint8 *start = (const guint8 *) message;
+  gsize fixed = NLMSG_HDRLEN + NLMSG_ALIGN (header);
+  /* the kernel pads; libmnl reads up to the padded length, whether the padding is there or not */
+  if (message->nlmsg_len < fixed || message->nlmsg_len % NLMSG_ALIGNTO)
     return NULL;
-  Gather gather = {attributes, last, expected};
-  if (mnl_attr_parse (message, (unsigned) header, gather_attribute, &gather) < MNL_CB_STOP)
+  Gather gather = {attributes, last, expected, start + fixed};
+  /* libmnl stops at an attribute that is cut off and says nothing of it */
+  if (mnl_attr_parse (message, (unsigned) header, gather_attribute, &gather) < MNL_CB_STOP ||
+      gather.next != start + message->nlmsg_len)
     return NULL;
   return mnl_nlmsg_get_payload (message);
 }

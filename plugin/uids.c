@@ -46,6 +46,23 @@ cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared)
   return FALSE;
 }
 
+static int
+by_place (gconstpointer element, gconstpointer wanted)
+{
+  const CgUidRange *range = element, *whole = wanted;
+  if (range->last < whole->first)
+    return -1;
+  return range->first > whole->first;
+}
+
+gboolean
+cg_uids_contain (GArray *ranges, CgUidRange range)
+{
+  guint place;
+  return g_array_binary_search (ranges, &range, by_place, &place) &&
+         g_array_index (ranges, CgUidRange, place).last >= range.last;
+}
+
 guint64
 cg_uids_count (const GArray *ranges)
 {

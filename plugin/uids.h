@@ -20,6 +20,9 @@ void cg_uids_normalise (GArray *ranges);
  * uids that they share. */
 gboolean cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared);
 
+/* Whether a normalised array covers the whole range. */
+gboolean cg_uids_contain (GArray *ranges, CgUidRange range);
+
 /* How many uids a normalised array covers. */
 guint64 cg_uids_count (const GArray *ranges);
 

@@ -215,10 +215,10 @@ static void
 drain (struct mnl_socket *socket, uint8_t *received, uint32_t last, bool dump)
 {
   for (;;) {
-    int size = (int)mnl_socket_recvfrom (socket, received, RECEIVE_SIZE);
+    int size = (int) mnl_socket_recvfrom (socket, received, RECEIVE_SIZE);
     if (size < 0)
       fail ("receiving");
-    const struct nlmsghdr *message = (const struct nlmsghdr *)received;
+    const struct nlmsghdr *message = (const struct nlmsghdr *) received;
     for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
       if (message->nlmsg_type == NLMSG_ERROR && !dump) {
         const struct nlmsgerr *answer = mnl_nlmsg_get_payload (message);
@@ -240,11 +240,11 @@ read_file (const char *path, size_t *size)
   struct stat found;
   if (fd < 0 || fstat (fd, &found) < 0)
     fail (path);
-  uint8_t *bytes = malloc ((size_t)found.st_size + 1);
-  if (!bytes || read (fd, bytes, (size_t)found.st_size) != found.st_size)
+  uint8_t *bytes = malloc ((size_t) found.st_size + 1);
+  if (!bytes || read (fd, bytes, (size_t) found.st_size) != found.st_size)
     fail (path);
   close (fd);
-  *size = (size_t)found.st_size;
+  *size = (size_t) found.st_size;
   return bytes;
 }
 
@@ -262,12 +262,12 @@ send_file (const char *path)
           0)
     fail ("rtnetlink");
   for (size_t place = 0; place < size;) {
-    const struct nlmsghdr *message = (const struct nlmsghdr *)(bytes + place);
+    const struct nlmsghdr *message = (const struct nlmsghdr *) (bytes + place);
     bool dump = is_dump (message);
     place += NLMSG_ALIGN (message->nlmsg_len);
     if (!dump && !(message->nlmsg_flags & NLM_F_ACK))
       continue;
-    if (mnl_socket_sendto (socket, bytes + start, place - start) != (ssize_t)(place - start))
+    if (mnl_socket_sendto (socket, bytes + start, place - start) != (ssize_t) (place - start))
       fail ("sending");
     drain (socket, received, message->nlmsg_seq, dump);
     start = place;
@@ -283,8 +283,8 @@ int
 main (int argc, char **argv)
 {
   if (argc == 5 && strcmp (argv[1], "make") == 0)
-    return make (argv[2], (uint32_t)strtoul (argv[3], NULL, 10),
-                 (uint32_t)strtoul (argv[4], NULL, 10));
+    return make (argv[2], (uint32_t) strtoul (argv[3], NULL, 10),
+                 (uint32_t) strtoul (argv[4], NULL, 10));
   if (argc == 3 && strcmp (argv[1], "send") == 0)
     return send_file (argv[2]);
   fprintf (stderr, "usage: bench-floor make up|down|look TABLE IFINDEX, or: send MESSAGES\n");

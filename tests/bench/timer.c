@@ -49,7 +49,7 @@ main (int argc, char **argv)
     return 1;
   }
   int64_t end = now ();
-  printf ("%lld %ld %d\n", (long long)(end - start), usage.ru_maxrss,
+  printf ("%lld %ld %d\n", (long long) (end - start), usage.ru_maxrss,
           WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status));
   return 0;
 }

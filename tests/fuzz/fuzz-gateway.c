@@ -93,8 +93,8 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgGateway) gateway =
-      cg_gateway_parse ("wg0", (const char *) data, size, lookup, &error);
+  const char *text = size ? (const char *) data : ""; /* data may be NULL then */
+  g_autoptr (CgGateway) gateway = cg_gateway_parse ("wg0", text, size, lookup, &error);
   g_assert_true ((gateway == NULL) == (error != NULL));
   if (error) {
     check_message (error);

@@ -151,6 +151,35 @@ def test_leftovers_stay_while_a_file_is_broken(lab):
     assert lab.ask(SECOND) == "EACCES"
 
 
+def test_nobody_goes_free_while_a_file_is_broken(lab, tunnels):
+    """The user may have been moved into the very file that is broken."""
+    lab.config("wg0", f"Users={CONFINED} {SECOND}\nOnDown=release")
+    lab.cg("reapply")
+    lab.config("wg0", f"Users={CONFINED}\nOnDown=release")
+    broken = lab.config("wg1", f"Users={SECOND} no-such-user-here")
+    for arguments in ((), ("wg0",)):
+        lab.cg("reapply", *arguments, check=False)
+        assert lab.ask(SECOND) == "wg0"
+    tunnels[0].delete()
+    lab.nm("wg0", "down")
+    assert lab.ask(CONFINED) == "lan", "a good file says so"
+    assert lab.ask(SECOND) == "EACCES"
+
+    broken.unlink()
+    lab.cg("reapply")
+    assert lab.ask(SECOND) == "lan"
+
+
+def test_a_user_who_moved_is_never_free_when_the_old_gateway_comes_first(lab, tunnels):
+    lab.config("wg0", f"Users={CONFINED} {SECOND}")
+    lab.config("wg1", f"Users={SECOND + 1}")
+    lab.cg("reapply")
+    lab.config("wg0", f"Users={SECOND}")
+    lab.config("wg1", f"Users={CONFINED} {SECOND + 1}")
+    lab.nm("wg0", "up")
+    assert lab.ask(CONFINED) == "wg1"
+
+
 def test_several_bypasses_and_users_at_once(lab, tunnels):
     lab.config("wg0", "Users=" + " ".join(str(uid) for uid in range(70000, 70600, 2)))
     lab.cg("reapply")

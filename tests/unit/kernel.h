@@ -30,8 +30,8 @@ Kernel *kernel_copy (const Kernel *kernel);
 void kernel_free (Kernel *kernel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Kernel, kernel_free)
 
-/* 0, or the errno with which Linux refuses what we send with NLM_F_CREATE | NLM_F_EXCL: EEXIST,
- * ENOENT, ESRCH. */
+/* 0, or the errno: EEXIST, ENOENT, ESRCH. Linux takes a rule twice unless told otherwise; the model
+ * does not, so that to try it is an error. */
 int kernel_add_rule (Kernel *kernel, const CgRule *rule);
 int kernel_del_rule (Kernel *kernel, const CgRule *rule);
 int kernel_add_route (Kernel *kernel, const CgRoute *route);

@@ -51,7 +51,7 @@ static void
 put_gateway (const Directory *directory, const char *name, const char *lines)
 {
   g_autofree char *text = g_strconcat ("[Gateway]\n", lines, "\n", NULL);
-  g_autofree char *path = put (directory, name, text);
+  g_free (put (directory, name, text));
 }
 
 static CgConfig *
@@ -177,9 +177,8 @@ bad_name_is_bad (Directory *directory, gconstpointer data)
   (void) data;
   put_gateway (directory, "my vpn.conf", "Users=alice");
   g_autoptr (CgConfig) config = load (directory);
-  assert_bad (config, "my vpn",
-              "'my vpn.conf': a gateway's file is called NAME.conf, with a NAME of 1 to 64 "
-              "letters, digits, '_', '.', '@' and '-'");
+  g_assert_true (g_pattern_match_simple ("'my vpn.conf': a gateway's file is called NAME.conf, *",
+                                         cg_config_find_bad (config, "my vpn")->message));
 }
 
 static void
@@ -306,45 +305,35 @@ directory_that_others_can_write (Directory *directory, gconstpointer mode)
                                                    "trusted; run 'chmod go-w' on it"));
 }
 
+/* What the later of two says, and why it is bad. */
+typedef struct {
+  const char *first, *second, *message;
+} Conflict;
+
+static const Conflict shared_uid = {
+    "Users=alice 2000-2010", "Users=bob 2008-2020",
+    "b.conf: [Gateway] Users: gateway 'a' already has uid '2008-2010'; remove it from one of the "
+    "two files"};
+static const Conflict shared_service = {"Services=x.service y.service", "Services=z y",
+                                        "b.conf: [Gateway] Services: gateway 'a' already has "
+                                        "'y.service'; remove it from one of the two "
+                                        "files"};
+static const Conflict shared_table = {
+    "Users=1\nTable=42", "Users=2\nTable=42",
+    "b.conf: [Gateway] Table: gateway 'a' already has table '42'; choose another, or auto"};
+
+/* c has what b alone would have had too. */
 static void
-shared_uid_costs_the_later (Directory *directory, gconstpointer data)
+costs_the_later (Directory *directory, gconstpointer data)
 {
-  (void) data;
-  put_gateway (directory, "a.conf", "Users=alice 2000-2010");
-  put_gateway (directory, "b.conf", "Users=bob 2008-2020");
+  const Conflict *conflict = data;
+  put_gateway (directory, "a.conf", conflict->first);
+  put_gateway (directory, "b.conf", conflict->second);
   put_gateway (directory, "c.conf", "Users=2015");
-  g_autoptr (CgConfig) config = load (directory);
-  assert_names (config, "a c | b");
-  assert_bad (config, "b",
-              "b.conf: [Gateway] Users: gateway 'a' already has uid '2008-2010'; remove it from "
-              "one of the two files");
-}
-
-static void
-shared_service_costs_the_later (Directory *directory, gconstpointer data)
-{
-  (void) data;
-  put_gateway (directory, "a.conf", "Services=x.service y.service");
-  put_gateway (directory, "b.conf", "Services=z y");
-  g_autoptr (CgConfig) config = load (directory);
-  assert_bad (config, "b",
-              "b.conf: [Gateway] Services: gateway 'a' already has 'y.service'; remove it from one "
-              "of the two files");
-}
-
-static void
-shared_table_costs_the_later (Directory *directory, gconstpointer data)
-{
-  (void) data;
-  put_gateway (directory, "a.conf", "Users=1\nTable=42");
-  put_gateway (directory, "b.conf", "Users=2\nTable=42");
-  put_gateway (directory, "c.conf", "Users=3");
   put_gateway (directory, "d.conf", "Users=4");
   g_autoptr (CgConfig) config = load (directory);
   assert_names (config, "a c d | b");
-  assert_bad (config, "b",
-              "b.conf: [Gateway] Table: gateway 'a' already has table '42'; choose another, or "
-              "auto");
+  assert_bad (config, "b", conflict->message);
 }
 
 static void
@@ -372,11 +361,16 @@ one_file_without_suffix (Directory *directory, gconstpointer data)
 typedef void (*Story) (Directory *directory, gconstpointer data);
 
 static void
-add (const char *name, int mode, Story story)
+add_with (const char *name, gconstpointer data, Story story)
 {
   g_autofree char *path = g_strconcat ("/config/", name, NULL);
-  g_test_add (path, Directory, GINT_TO_POINTER (mode), directory_set_up, story,
-              directory_tear_down);
+  g_test_add (path, Directory, data, directory_set_up, story, directory_tear_down);
+}
+
+static void
+add (const char *name, int mode, Story story)
+{
+  add_with (name, GINT_TO_POINTER (mode), story);
 }
 
 static void
@@ -415,9 +409,9 @@ main (int argc, char **argv)
   add ("trust/others-can-write", 0646, file_that_others_can_write);
   add ("trust/others-can-read", 0644, file_that_others_can_only_read);
   add ("trust/root-alone-can-read", 0600, file_that_others_can_only_read);
-  add ("conflict/uid", 0, shared_uid_costs_the_later);
-  add ("conflict/service", 0, shared_service_costs_the_later);
-  add ("conflict/table", 0, shared_table_costs_the_later);
+  add_with ("conflict/uid", &shared_uid, costs_the_later);
+  add_with ("conflict/service", &shared_service, costs_the_later);
+  add_with ("conflict/table", &shared_table, costs_the_later);
   add ("one-file/good", 0, one_file_for_itself);
   add ("one-file/without-suffix", 0, one_file_without_suffix);
   return g_test_run ();

@@ -306,8 +306,19 @@ removes_odd (gconstpointer data)
   g_assert_cmpstr (ops, ==, test->ops);
 }
 
-/* The tunnel's metric is 0, which is less than any other: so a name with the shell's own characters
- * must not break the line. */
+/* The kernel takes a rule twice. One of the two goes, and one stays. */
+static void
+rule_that_is_there_twice (void)
+{
+  g_autoptr (World) world = wg0_installed ();
+  CgRule rule = g_array_index (world->facts->rules, CgRule, 0);
+  g_array_append_val (world->facts->rules, rule);
+  g_autofree char *ops = world_diff_text (world, NULL);
+  g_assert_cmpstr (ops, ==,
+                   "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n");
+}
+
+/* The lines are meant to be run, and the kernel lets a name hold any shell's syntax. */
 static void
 names_are_quoted_for_the_shell (void)
 {
@@ -329,6 +340,7 @@ main (int argc, char **argv)
   ADD_CASES ("/diff/odd", odd_cases, removes_odd);
   g_test_add_func ("/diff/remove", remove_takes_all);
   g_test_add_func ("/diff/foreign-is-in-no-operation", foreign_is_in_no_operation);
+  g_test_add_func ("/diff/rule-that-is-there-twice", rule_that_is_there_twice);
   g_test_add_func ("/diff/names-are-quoted-for-the-shell", names_are_quoted_for_the_shell);
   return g_test_run ();
 }

@@ -72,6 +72,8 @@ static const struct KeyCase {
      ";interface=(null);connection=Work VPN;"},
     {"connection/by-uuid", CONFINED "Connection=6ba7b810-9dad-11d1-80b4-00c04fd430c8\n",
      ";connection=6ba7b810-9dad-11d1-80b4-00c04fd430c8;"},
+    {"connection/quotes-and-hashes-are-its-own", CONFINED "Connection=\"a\" #1\n",
+     ";connection=\"a\" #1;"},
     {"connection/utf-8", CONFINED "Connection=B\xc3\xbcro\n", ";connection=B\xc3\xbcro;"},
     {"interface-unit/instance", CONFINED "InterfaceUnit=wg-quick@wg0.service\n",
      ";unit=wg-quick@wg0.service;"},

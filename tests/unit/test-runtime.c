@@ -156,7 +156,7 @@ lock_keeps_others_out (Directory *directory, gconstpointer data)
   g_assert_cmpint (lock, >=, 0);
   g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
   g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
-  g_assert_true (g_str_has_suffix (error->message, "; is another custom-gateway hanging?"));
+  g_assert_nonnull (strstr (error->message, "another custom-gateway"));
   close (lock);
 }
 
