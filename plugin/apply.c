@@ -128,7 +128,7 @@ apply_once (const CgOptions *options,
             GError **error)
 {
   *again = FALSE;
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (error);
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, error);
   if (!netlink)
     return FALSE;
   g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
@@ -251,7 +251,6 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
        "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
       {gateway->dns_mode != CG_DNS_NONE,
        "DNS= has no effect in this version: see LIMITS in custom-gateway(8)"},
-      {gateway->guard == CG_GUARD_REQUIRED, "Guard=required: there is no guard in this version"},
   };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].given)
@@ -268,6 +267,9 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (!is_named (names, gateway->name))
       continue;
     cg_warn_of_keys (warnings, gateway);
+    if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
+      g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
+                                                  gateway->name, facts->guards_unseen));
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }

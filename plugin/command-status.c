@@ -52,7 +52,7 @@ state_colour (const CgFamilyStatus *status)
   return status->is == CG_STATE_UP ? GREEN : YELLOW;
 }
 
-#define N_COLUMNS 6
+#define N_COLUMNS 7
 
 typedef struct {
   char *text[N_COLUMNS];
@@ -70,8 +70,8 @@ row_free (Row *row)
 static Row *
 heading (gboolean colour)
 {
-  static const char *const titles[N_COLUMNS] = {"GATEWAY", "INTERFACE", "TABLE",
-                                                "IPV4",    "IPV6",      "CONFINED UIDS"};
+  static const char *const titles[N_COLUMNS] = {"GATEWAY", "INTERFACE", "TABLE",        "IPV4",
+                                                "IPV6",    "GUARD",     "CONFINED UIDS"};
   Row *row = g_new0 (Row, 1);
   for (guint i = 0; i < N_COLUMNS; i++) {
     row->text[i] = g_strdup (titles[i]);
@@ -92,7 +92,10 @@ gateway_row (const CgGatewayStatus *status, gboolean colour)
     row->text[3 + i] = state_text (&status->family[i]);
     row->colour[3 + i] = colour ? state_colour (&status->family[i]) : NULL;
   }
-  row->text[5] = uids_text (tunnel->gateway->uids);
+  row->text[5] =
+      status->guard ? g_strdup_printf ("yes, %" G_GUINT64_FORMAT " dropped", status->guard->dropped)
+                    : g_strdup ("no");
+  row->text[6] = uids_text (tunnel->gateway->uids);
   return row;
 }
 
@@ -191,6 +194,10 @@ json_gateway (GString *json, const CgGatewayStatus *status)
   json_family (json, "ipv4", &status->family[0]);
   json_family (json, "ipv6", &status->family[1]);
   cg_json_number (json, "rp_filter", tunnel->rp_filter);
+  cg_json_open (json, "guard", '{');
+  cg_json_string (json, "state", status->guard ? "on" : "off");
+  cg_json_number (json, "dropped", status->guard ? (gint64) status->guard->dropped : 0);
+  cg_json_close (json, '}');
   json_lines (json, "differences", status->differences);
   cg_json_close (json, '}');
 }
@@ -222,7 +229,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
   g_autoptr (CgConfig) config = cg_load_for (options, names, &bad);
   if (!config)
     return bad;
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (&error);
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, &error);
   if (!netlink)
     return cg_fail (error);
   g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, &error);

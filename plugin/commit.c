@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commit.h"
 
+#include "guard.h"
 #include "rtnl.h"
 
 typedef struct {
@@ -25,6 +26,8 @@ is_rule_step (CgStep step)
 static guint32
 table_of (const CgOp *op)
 {
+  if (op->step == CG_STEP_GUARD)
+    return op->guard.table;
   if (is_route_step (op->step))
     return op->route.table;
   return is_rule_step (op->step) ? op->rule.table : 0;
@@ -104,6 +107,53 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
     note_failure (run, op, error->message, NULL);
 }
 
+/* Keeps how the kernel shows what was just written, to know it again. */
+static void
+remember_guards (const GPtrArray *ops, const char *runtime_dir)
+{
+  g_autoptr (GArray) found = cg_guards_found_new ();
+  if (!cg_nft_look (found, NULL))
+    return;
+  for (guint i = 0; i < ops->len; i++) {
+    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
+    cg_runtime_forget_guard (runtime_dir, guard->gateway);
+    for (guint j = 0; guard->text && j < found->len; j++) {
+      const CgGuardFound *now = &g_array_index (found, CgGuardFound, j);
+      if (!g_str_equal (now->gateway, guard->gateway))
+        continue;
+      g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, guard->text, -1);
+      const CgSavedGuard saved = {now->gateway, sum, now->fingerprint};
+      cg_runtime_save_guard (runtime_dir, &saved);
+    }
+  }
+}
+
+/* All guards in one transaction: who moves from one to another is always in one of them. */
+static void
+write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
+{
+  g_autoptr (GString) commands = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+  for (guint i = 0; i < ops->len; i++) {
+    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
+    g_autofree char *removal = cg_guard_removal (guard->gateway);
+    g_string_append_printf (commands, "%s\n", guard->text ? guard->text : removal);
+  }
+  if (cg_nft_run (commands->str, &error)) {
+    remember_guards (ops, runtime_dir);
+    return;
+  }
+  gboolean required = FALSE;
+  for (guint i = 0; i < ops->len; i++) {
+    const CgOp *op = ops->pdata[i];
+    if (op->guard.required)
+      note_failure (run, op, error->message, NULL);
+    required = required || op->guard.required;
+  }
+  if (!required)
+    g_warning ("no guard: %s", error->message);
+}
+
 gboolean
 cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GError **error)
 {
@@ -119,12 +169,14 @@ cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GErro
       CgOp *op = &g_array_index (ops, CgOp, i);
       if (!may_run (&run, op))
         continue;
-      if (is_route_step (step) || is_rule_step (step))
-        g_ptr_array_add (step_ops, op);
-      else
+      if (step == CG_STEP_SET_FILTER || step == CG_STEP_RESTORE_FILTER)
         write_filter (op, runtime_dir, &run);
+      else
+        g_ptr_array_add (step_ops, op);
     }
-    if (step_ops->len > 0)
+    if (step_ops->len > 0 && step == CG_STEP_GUARD)
+      write_guards (step_ops, runtime_dir, &run);
+    else if (step_ops->len > 0)
       alive = send_step (netlink, &run);
   }
   if (!run.error)

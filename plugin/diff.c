@@ -4,6 +4,8 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "guard.h"
+
 /* What is to be done about one rule or route: add it, or delete it. */
 typedef void (*Report) (GArray *ops, gconstpointer element, gboolean add);
 
@@ -154,6 +156,71 @@ drop_held (GArray *ops, const CgFacts *facts, const CgScope *scope)
   g_array_set_size (ops, kept);
 }
 
+static const CgGuardFound *
+find_guard (const GArray *guards, const char *gateway)
+{
+  for (guint i = 0; i < guards->len; i++) {
+    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
+    if (g_str_equal (guard->gateway, gateway))
+      return guard;
+  }
+  return NULL;
+}
+
+/* Whether what stands is what we last wrote, and what we would write now. */
+static gboolean
+guard_is_right (const CgFacts *facts, const CgGuardPlan *plan)
+{
+  const CgGuardFound *found = find_guard (facts->guards, plan->gateway);
+  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, plan->text, -1);
+  for (guint i = 0; found && i < facts->saved_guards->len; i++) {
+    const CgSavedGuard *saved = &g_array_index (facts->saved_guards, CgSavedGuard, i);
+    if (g_str_equal (saved->gateway, plan->gateway))
+      return g_str_equal (saved->text, sum) && g_str_equal (saved->fingerprint, found->fingerprint);
+  }
+  return FALSE;
+}
+
+static gboolean
+guard_is_planned (const CgPlan *plan, const char *gateway)
+{
+  for (guint i = 0; i < plan->guards->len; i++)
+    if (g_str_equal (g_array_index (plan->guards, CgGuardPlan, i).gateway, gateway))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+guard_in_scope (const CgFacts *facts, const CgScope *scope, const char *gateway)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_str_equal (tunnel->gateway->name, gateway))
+      return cg_scope_has (scope, tunnel->table);
+  }
+  return scope->all;
+}
+
+static void
+diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
+  for (guint i = 0; i < plan->guards->len; i++) {
+    const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
+    CgOp op = {.step = CG_STEP_GUARD,
+               .guard = {guard->gateway, guard->text, guard->table, guard->required}};
+    /* where nobody can see a guard nobody can write one; only who insists is to hear of it */
+    gboolean hopeless = facts->guards_unseen && !guard->required;
+    if (cg_scope_has (scope, guard->table) && !hopeless && !guard_is_right (facts, guard))
+      g_array_append_val (ops, op);
+  }
+  for (guint i = 0; i < facts->guards->len; i++) {
+    const char *gateway = g_array_index (facts->guards, CgGuardFound, i).gateway;
+    CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = gateway}};
+    if (!guard_is_planned (plan, gateway) && guard_in_scope (facts, scope, gateway))
+      g_array_append_val (ops, op);
+  }
+}
+
 static int
 by_step (gconstpointer a, gconstpointer b)
 {
@@ -176,6 +243,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   g_autoptr (GArray) found_routes = routes_in_scope (facts->routes, scope);
   diff_sorted (ops, wanted_rules, found_rules, cg_rule_compare, report_rule);
   diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
+  diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
@@ -194,6 +262,14 @@ filter_to_string (const CgFilter *filter)
   return g_strdup_printf ("sysctl -w %s", cg_is_shell_word (assignment) ? assignment : quoted);
 }
 
+static char *
+guard_to_string (const CgGuardOp *guard)
+{
+  g_autofree char *removal = cg_guard_removal (guard->gateway);
+  g_autofree char *quoted = g_shell_quote (guard->text ? guard->text : removal);
+  return g_strdup_printf ("nft %s", quoted);
+}
+
 char *
 cg_op_to_string (const CgOp *op)
 {
@@ -208,6 +284,8 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_RESTORE_FILTER:
   case CG_STEP_SET_FILTER:
     return filter_to_string (&op->filter);
+  case CG_STEP_GUARD:
+    return guard_to_string (&op->guard);
   case CG_STEP_ADD_RULE:
   case CG_STEP_DEL_RULE:
     object = "rule";

@@ -13,6 +13,7 @@ typedef enum {
   CG_STEP_DEL_WAY,        /* closes: ways through a table that are no longer wanted */
   CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
   CG_STEP_ADD_RULE,       /* closes */
+  CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand */
   CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
   CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
   CG_STEP_ADD_WAY,        /* opens the tunnel, then the bypasses */
@@ -20,13 +21,22 @@ typedef enum {
   CG_N_STEPS
 } CgStep;
 
+/* A guard to be written, or taken away. */
+typedef struct {
+  const char *gateway;
+  const char *text; /* NULL: to be taken away */
+  guint32 table;    /* the gateway's routing table, 0 if it has none */
+  gboolean required;
+} CgGuardOp;
+
 /* One change of the kernel. */
 typedef struct {
   CgStep step;
   union {
-    CgRule rule; /* the message in rule or route is borrowed from the facts */
+    CgRule rule; /* what pointers lead to is borrowed from plan and facts */
     CgRoute route;
     CgFilter filter;
+    CgGuardOp guard;
   };
 } CgOp;
 
@@ -35,5 +45,5 @@ typedef struct {
  */
 GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
 
-/* The line of ip(8) or sysctl(8) that does the same. The caller owns the result. */
+/* The line of ip(8), nft(8) or sysctl(8) that does the same. The caller owns the result. */
 char *cg_op_to_string (const CgOp *op);

@@ -23,11 +23,48 @@ void
 cg_facts_free (CgFacts *facts)
 {
   g_array_unref (facts->tunnels);
+  g_array_unref (facts->guards);
+  g_array_unref (facts->saved_guards);
+  g_free (facts->guards_unseen);
   g_array_unref (facts->rules);
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
   g_free (facts);
+}
+
+static void
+tunnel_clear (gpointer tunnel)
+{
+  g_clear_pointer (&((CgTunnel *) tunnel)->addresses, g_array_unref);
+}
+
+CgFacts *
+cg_facts_new (const CgConfig *config)
+{
+  CgFacts *facts = g_new0 (CgFacts, 1);
+  facts->config = config;
+  facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));
+  g_array_set_clear_func (facts->tunnels, tunnel_clear);
+  facts->rules = cg_rules_new ();
+  facts->routes = cg_routes_new ();
+  facts->foreign = cg_routes_new ();
+  facts->guards = cg_guards_found_new ();
+  facts->saved_guards = cg_saved_guards_new ();
+  facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
+  return facts;
+}
+
+GArray *
+cg_facts_known_uids (const CgFacts *facts)
+{
+  GArray *known = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const GArray *uids = g_array_index (facts->tunnels, CgTunnel, i).gateway->uids;
+    g_array_append_vals (known, uids->data, uids->len);
+  }
+  cg_uids_normalise (known);
+  return known;
 }
 
 /* FNV-1a, 32 bits (draft-eastlake-fnv): the same on every machine and for ever, which g_str_hash()
@@ -66,6 +103,18 @@ gather_kept (CgFacts *facts, const char *runtime_dir)
     kept.value = cg_sysctl_read_filter (kept.saved.ifname);
     g_array_append_val (facts->kept, kept);
   }
+}
+
+/* Without nftables, or without the privilege to look, everything else still works. */
+static void
+gather_guards (CgFacts *facts, const char *runtime_dir)
+{
+  g_autoptr (GError) error = NULL;
+  cg_runtime_load_guards (runtime_dir, facts->saved_guards);
+  if (cg_nft_look (facts->guards, &error))
+    return;
+  g_array_set_size (facts->guards, 0);
+  facts->guards_unseen = g_strdup (error->message);
 }
 
 static gboolean
@@ -224,8 +273,12 @@ gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GE
     if (address->ifindex != tunnel->ifindex || !address_is_usable (address))
       continue;
     tunnel->usable[cg_family_index (address->family)] = TRUE;
-    if (address->family == AF_INET6 && address->scope == RT_SCOPE_UNIVERSE)
-      tunnel->global_ipv6 = TRUE;
+    if (address->scope != RT_SCOPE_UNIVERSE)
+      continue;
+    tunnel->global_ipv6 = tunnel->global_ipv6 || address->family == AF_INET6;
+    if (!tunnel->addresses)
+      tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+    g_array_append_val (tunnel->addresses, address->address);
   }
   return TRUE;
 }
@@ -263,25 +316,21 @@ cg_facts_gather (const CgConfig *config,
                  const char *runtime_dir,
                  GError **error)
 {
-  g_autoptr (CgFacts) facts = g_new0 (CgFacts, 1);
-  facts->config = config;
-  facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));
-  facts->rules = cg_rules_new ();
-  facts->routes = cg_routes_new ();
-  facts->foreign = cg_routes_new ();
-  facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
+  g_autoptr (CgFacts) facts = cg_facts_new (config);
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
+  gather_guards (facts, runtime_dir);
 
   if (!gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))
     return NULL;
   for (guint i = 0; i < config->gateways->len; i++) {
     CgTunnel tunnel = {.gateway = config->gateways->pdata[i]};
-    if (!choose_table (facts, netlink, &tunnel, error) ||
-        !gather_tunnel (facts, netlink, &tunnel, error))
-      return NULL;
+    gboolean good = choose_table (facts, netlink, &tunnel, error) &&
+                    gather_tunnel (facts, netlink, &tunnel, error);
     g_array_append_val (facts->tunnels, tunnel);
+    if (!good)
+      return NULL;
   }
   name_interfaces (facts->routes);
   name_interfaces (facts->foreign);

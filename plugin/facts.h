@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "netlink.h"
+#include "nft.h"
 #include "routing.h"
 #include "runtime.h"
 
@@ -17,6 +18,7 @@ typedef struct {
   gboolean usable[CG_N_FAMILIES]; /* has an address of the family that traffic can leave with; for
                                      IPv6 also one of link scope */
   gboolean global_ipv6;           /* one of them of global scope (ULA too) */
+  GArray *addresses;              /* CgPrefix: all of them that are of global scope; NULL if none */
   int rp_filter;                  /* net.ipv4.conf.IFACE.rp_filter, or -1 */
 } CgTunnel;
 
@@ -39,12 +41,18 @@ typedef struct {
   GArray *rules;               /* CgRule: every rule there is */
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
+  GArray *guards;              /* CgGuardFound */
+  GArray *saved_guards;        /* CgSavedGuard */
+  char *guards_unseen;         /* why the guards could not be looked at, or NULL */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
 } CgFacts;
 
 void cg_facts_free (CgFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgFacts, cg_facts_free)
+
+/* Facts in which nothing was found yet. */
+CgFacts *cg_facts_new (const CgConfig *config);
 
 /* Looks. Changes nothing. The facts borrow the config. NULL with a CG_ERROR_FAILED if the kernel
  * does not answer. */
@@ -57,6 +65,9 @@ CgFacts *cg_facts_gather (const CgConfig *config,
  * belongs to no earlier gateway: first Table=, if it is given, then numbers derived from the name
  * (198000000-198999999). n counts from 0. */
 guint32 cg_facts_table_candidate (const CgGateway *gateway, guint n);
+
+/* The uids of all gateways, normalised. The caller owns the result. */
+GArray *cg_facts_known_uids (const CgFacts *facts);
 
 /* The gateway that has the table, or NULL. */
 const CgGateway *cg_facts_gateway_of_table (const CgFacts *facts, guint32 table);

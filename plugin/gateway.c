@@ -72,7 +72,8 @@ cg_interface_name_valid (const char *name)
     return FALSE;
   for (const guchar *c = (const guchar *) name; *c; c++)
     /* 0xa0 is white space to the kernel's isspace() */
-    if (*c <= ' ' || *c == 0x7f || *c == 0xa0 || *c == '/' || *c == ':')
+    if (*c <= ' ' || *c == 0x7f || *c == 0xa0 || *c == '/' || *c == ':' || *c == '"' ||
+        *c == '\\' || *c == '*')
       return FALSE;
   return TRUE;
 }

@@ -61,7 +61,8 @@ CgGateway *cg_gateway_parse (
     const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error);
 
 /* Whether the kernel would take the name for an interface that a gateway can use (dev_valid_name in
- * net/core/dev.c): 1-15 bytes without '/', ':', white space and control characters, and not one of
+ * net/core/dev.c): 1-15 bytes without '/', ':', white space and control characters; and without
+ * '"', '\\' and '*', which nft(8) takes for more than themselves; and not one of
  * ".", "..", "lo", or the "all" and "default" of sysctl. */
 gboolean cg_interface_name_valid (const char *name);
 

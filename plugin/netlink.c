@@ -33,7 +33,7 @@ set_options (struct mnl_socket *socket, GError **error)
 
   if (mnl_socket_setsockopt (socket, NETLINK_GET_STRICT_CHK, &on, sizeof on) < 0) {
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
-                 "the kernel does not check rtnetlink requests strictly (%s); Linux 4.20 or newer "
+                 "the kernel does not check netlink requests strictly (%s); Linux 4.20 or newer "
                  "is needed",
                  g_strerror (errno));
     return FALSE;
@@ -47,13 +47,13 @@ set_options (struct mnl_socket *socket, GError **error)
 }
 
 CgNetlink *
-cg_netlink_open (GError **error)
+cg_netlink_open (int family, GError **error)
 {
   g_autoptr (CgNetlink) netlink = g_new0 (CgNetlink, 1);
   netlink->received = g_malloc (RECEIVE_SIZE);
-  netlink->socket = mnl_socket_open2 (NETLINK_ROUTE, SOCK_CLOEXEC);
+  netlink->socket = mnl_socket_open2 (family, SOCK_CLOEXEC);
   if (!netlink->socket || mnl_socket_bind (netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot open an rtnetlink socket: %s",
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot open a netlink socket: %s",
                  g_strerror (errno));
     return NULL;
   }

@@ -5,15 +5,16 @@
 
 #include "error.h"
 
-/* One rtnetlink socket, netlink(7): strict checking of what we ask, extended errors in what comes
- * back. Knows messages and answers, not what is in them: that is rtnl.h. */
+/* One netlink socket, netlink(7): strict checking of what we ask, extended errors in what comes
+ * back. Knows messages and answers, not what is in them: that is rtnl.h and nft.h. */
 typedef struct CgNetlink CgNetlink;
 
 /* Bytes that hold any message that we send. */
 #define CG_NETLINK_MESSAGE_MAX 4096
 
-/* NULL with a CG_ERROR_FAILED if the kernel has no rtnetlink with strict checking (Linux 4.20). */
-CgNetlink *cg_netlink_open (GError **error);
+/* Opens one to a family of netlink(7): NETLINK_ROUTE or NETLINK_NETFILTER. NULL with a
+ * CG_ERROR_FAILED if the kernel does not have it, or not with strict checking (Linux 4.20). */
+CgNetlink *cg_netlink_open (int family, GError **error);
 void cg_netlink_free (CgNetlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgNetlink, cg_netlink_free)
 

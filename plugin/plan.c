@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan.h"
+#include "guard.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -20,6 +21,7 @@ cg_plan_free (CgPlan *plan)
 {
   g_array_unref (plan->rules);
   g_array_unref (plan->routes);
+  g_array_unref (plan->guards);
   g_array_unref (plan->filters);
   g_free (plan);
 }
@@ -105,6 +107,45 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
   }
 }
 
+static void
+guard_plan_clear (gpointer guard)
+{
+  g_free (((CgGuardPlan *) guard)->text);
+}
+
+/* While a file is bad our rules may hold uids that stand in no good one (scope.h); so must the
+ * guard. */
+static GArray *
+uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel)
+{
+  GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  g_autoptr (GArray) known = cg_facts_known_uids (facts);
+  for (guint i = 0; i < facts->rules->len && facts->config->bad->len > 0; i++) {
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table &&
+        !cg_uids_contain (known, rule->uids))
+      g_array_append_val (uids, rule->uids);
+  }
+  return uids;
+}
+
+static void
+plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  if (gateway->guard == CG_GUARD_NO || (cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
+                                        cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED))
+    return;
+  g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel);
+  CgGuardPlan guard = {
+      .gateway = gateway->name,
+      .table = tunnel->table,
+      .required = gateway->guard == CG_GUARD_REQUIRED,
+      .text = cg_guard_text (tunnel, more),
+  };
+  g_array_append_val (plan->guards, guard);
+}
+
 /* The value that the interface has without us. */
 static int
 filter_without_us (const CgFacts *facts, const CgTunnel *tunnel)
@@ -141,6 +182,8 @@ cg_plan_empty (void)
   CgPlan *plan = g_new0 (CgPlan, 1);
   plan->rules = cg_rules_new ();
   plan->routes = cg_routes_new ();
+  plan->guards = g_array_new (FALSE, TRUE, sizeof (CgGuardPlan));
+  g_array_set_clear_func (plan->guards, guard_plan_clear);
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
   return plan;
 }
@@ -156,6 +199,7 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
     for (guint family = 0; family < CG_N_FAMILIES; family++)
       if (facts->has[family])
         plan_family (plan, tunnel, cg_families[family]);
+    plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
   }
   g_array_sort (plan->rules, cg_rule_compare);

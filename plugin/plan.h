@@ -21,10 +21,19 @@ typedef struct {
   int now;   /* that it has */
 } CgFilter;
 
+/* A guard that should stand in nftables. */
+typedef struct {
+  const char *gateway; /* the config's */
+  guint32 table;       /* the gateway's routing table */
+  gboolean required;
+  char *text; /* as cg_guard_text has it */
+} CgGuardPlan;
+
 /* What should stand in the kernel. */
 typedef struct {
   GArray *rules;   /* CgRule, sorted by cg_rule_compare */
   GArray *routes;  /* CgRoute, sorted by cg_route_compare */
+  GArray *guards;  /* CgGuardPlan */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
 } CgPlan;
 

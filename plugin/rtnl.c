@@ -210,12 +210,21 @@ cg_rtnl_parse_address (const struct nlmsghdr *message, GArray *addresses)
       open_message (message, sizeof *header, given, IFA_FLAGS, expected);
   if (!header)
     return FALSE;
+  guint bytes = cg_family_bytes (header->ifa_family);
   CgAddress address = {
       .ifindex = header->ifa_index,
       .flags = get_u32 (given[IFA_FLAGS], header->ifa_flags),
       .family = header->ifa_family,
       .scope = header->ifa_scope,
+      .address = {.family = header->ifa_family, .length = (guint8) (bytes * 8)},
   };
+  /* on a link between two points IFA_ADDRESS is the other end's (linux/if_addr.h) */
+  const struct nlattr *own = given[IFA_LOCAL] ? given[IFA_LOCAL] : given[IFA_ADDRESS];
+  if (own) {
+    if (mnl_attr_get_payload_len (own) != bytes)
+      return FALSE;
+    memcpy (address.address.address, mnl_attr_get_payload (own), bytes);
+  }
   g_array_append_val (addresses, address);
   return TRUE;
 }

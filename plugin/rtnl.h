@@ -17,7 +17,8 @@ typedef struct {
   guint32 ifindex;
   guint32 flags; /* IFA_F_* */
   guint8 family;
-  guint8 scope; /* RT_SCOPE_* */
+  guint8 scope;     /* RT_SCOPE_* */
+  CgPrefix address; /* the machine's own end of it, of full length */
 } CgAddress;
 
 /* Requests, for cg_netlink_ask. Each writes to a header that mnl_nlmsg_put_header has started, with

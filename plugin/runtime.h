@@ -30,6 +30,22 @@ cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GEr
 /* Forgets it. */
 void cg_runtime_forget_filter (const char *runtime_dir, const char *ifname);
 
+/* What we wrote into nftables for a gateway, and how the kernel showed it right after. */
+typedef struct {
+  char *gateway;
+  char *text;        /* the SHA-256 of cg_guard_text, in hexadecimal */
+  char *fingerprint; /* as CgGuardFound has it */
+} CgSavedGuard;
+
+/* An array of CgSavedGuard that releases what its elements hold. */
+GArray *cg_saved_guards_new (void);
+
+/* Likewise for guards: append, keep, forget. Where nothing is kept the guard is written anew, so a
+ * failure costs time and nothing else. */
+void cg_runtime_load_guards (const char *runtime_dir, GArray *saved);
+void cg_runtime_save_guard (const char *runtime_dir, const CgSavedGuard *saved);
+void cg_runtime_forget_guard (const char *runtime_dir, const char *gateway);
+
 /* Reads net.ipv4.conf.NAME.rp_filter; -1 if there is no such interface or no such sysctl. */
 int cg_sysctl_read_filter (const char *ifname);
 

@@ -97,18 +97,6 @@ add_related (CgScope *scope, const CgFacts *facts)
   } while (scope->tables->len != before);
 }
 
-static GArray *
-known_uids (const CgFacts *facts)
-{
-  GArray *known = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const GArray *uids = g_array_index (facts->tunnels, CgTunnel, i).gateway->uids;
-    g_array_append_vals (known, uids->data, uids->len);
-  }
-  cg_uids_normalise (known);
-  return known;
-}
-
 CgScope *
 cg_scope_everything (void)
 {
@@ -124,7 +112,7 @@ cg_scope_new (const CgFacts *facts, const char *const *names)
   gboolean complete = facts->config->bad->len == 0;
   CgScope *scope = cg_scope_everything ();
   if (!complete)
-    scope->known = known_uids (facts);
+    scope->known = cg_facts_known_uids (facts);
   else if (!*names)
     return scope;
   scope->all = FALSE;

@@ -103,6 +103,9 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   status->tunnel = tunnel;
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
+  for (guint i = 0; i < facts->guards->len; i++)
+    if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, names[0]))
+      status->guard = &g_array_index (facts->guards, CgGuardFound, i);
   status->differences = g_ptr_array_new_with_free_func (g_free);
   add_lines (status->differences, ops);
   return status;

@@ -15,7 +15,8 @@ typedef struct {
 typedef struct {
   const CgTunnel *tunnel;
   CgFamilyStatus family[CG_N_FAMILIES];
-  GPtrArray *differences; /* char *: the lines that a reapply would run for it */
+  const CgGuardFound *guard; /* NULL if there is none */
+  GPtrArray *differences;    /* char *: the lines that a reapply would run for it */
 } CgGatewayStatus;
 
 typedef struct {

@@ -38,6 +38,13 @@ def test_each_state_of_networkd_leads_to_the_state_of_the_tunnel(lab, tunnel, st
     assert lab.ask(CONFINED) == "wg0"
 
 
+def test_each_look_at_the_guard_is_by_netlink(lab, tunnel):
+    """A second event finds the guard as it should be."""
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    lab.nm("wg0", "up")
+    assert lab.nm("wg0", "up").stderr == ""
+
+
 @pytest.mark.parametrize("action", OTHER_ACTIONS)
 def test_other_actions_change_nothing(lab, tunnel, action):
     lab.nm("wg0", action)
@@ -114,6 +121,9 @@ def test_an_interface_that_no_gateway_names_costs_only_the_look(lab, tunnel):
 
 
 def test_the_hook_loads_glib_and_libmnl_alone(lab, tunnel):
+    """Only a run that must change the guard loads libnftables."""
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    lab.cg("reapply")
     trace = lab.directory / "trace"
     lab.run("host", "strace", "-f", "-e", "trace=openat", "-o", trace, lab.binary, "event", "nm",
             "wg0", "up")

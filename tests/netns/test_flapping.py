@@ -4,7 +4,7 @@
 import pytest
 from lab import CONFINED, OTHER, Tunnel
 
-TIMES = 15
+TIMES = 10
 
 
 def up_and_delete(lab, tunnel):
@@ -47,11 +47,12 @@ def moved_to_another_namespace(lab, tunnel):
     lab.nm("wg0", "up")
 
 
+@pytest.mark.parametrize("guard", ["Guard=no", "Guard=yes"])
 @pytest.mark.parametrize("flap", [up_and_delete, link_down_and_up, addresses_go_and_come,
                                   renamed_and_back, moved_to_another_namespace])
-def test_no_datagram_on_the_lan(lab, flap):
+def test_no_datagram_on_the_lan(lab, flap, guard):
     tunnel = Tunnel(lab, 0)
-    lab.config("wg0", f"Users={CONFINED}")
+    lab.config("wg0", f"Users={CONFINED}\n{guard}")
     if flap is up_and_delete:
         lab.cg("reapply")
     else:

@@ -139,3 +139,15 @@ def test_loopback_that_went_down_takes_routes_along_and_its_event_brings_them_ba
     assert [route for route in lab.routes(6) if route["type"] == "prohibit"]
     lab.sh("host", "ip link set wg0 down")
     assert lab.ask(CONFINED, 6) == "EACCES"
+
+
+def test_what_the_kernel_refuses_is_told_and_opens_nothing(lab):
+    """A route that carries our number and stands where our prohibit route must."""
+    lab.config("wg0", f"Users={CONFINED}\nTable=1000")
+    Tunnel(lab, 0).up()
+    lab.sh("host", "ip route add default dev eth0 table 1000 metric 4294967295 protocol 198")
+    done = lab.cg("reapply", check=False)
+    assert done.returncode == 1
+    assert "ip -4 route add prohibit default table 1000" in done.stderr
+    assert "File exists" in done.stderr
+    assert not lab.rules(4), "the rule must not stand before its table's last word"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "error.h"
+
+/* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
+ * libnftables(3) only to change something. */
+
+/* A guard as it stands in the kernel. */
+typedef struct {
+  char *gateway;     /* whose it is, by the name of its table */
+  char *fingerprint; /* of chains, rules, sets and elements, as the kernel tells them; a guard in
+                        which anybody changed anything has another one. Counters do not count. */
+  guint64 dropped;   /* packets */
+} CgGuardFound;
+
+/* An array of CgGuardFound that releases what its elements hold. */
+GArray *cg_guards_found_new (void);
+
+/* "custom-gateway-NAME": the name of a gateway's table, family inet. '@', which nft(8) does not
+ * take in a name, becomes "/40". The caller owns the result. */
+char *cg_nft_table_of (const char *gateway);
+
+/* Appends what stands in the kernel. FALSE with a CG_ERROR_FAILED if there is no nftables, or we
+ * may not look. */
+gboolean cg_nft_look (GArray *guards, GError **error);
+
+/* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_FAILED:
+ * there is no libnftables, or the kernel or the library refused. */
+gboolean cg_nft_run (const char *commands, GError **error);
