@@ -249,8 +249,10 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
        "confined; name their users in Users="},
       {gateway->connection != NULL,
        "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
-      {gateway->dns_mode != CG_DNS_NONE,
-       "DNS= has no effect in this version: see LIMITS in custom-gateway(8)"},
+      {gateway->dns_mode == CG_DNS_AUTO, "DNS=auto has no effect in this version; give addresses"},
+      {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
+                                            "drops questions to other servers, and "
+                                            "nothing sends them to these"},
   };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].given)
