@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The guard: its text, and when it is written. That the text does what it says is shown with packets,
- * in tests/netns. */
+/* The guard: its text, and when it is written. That the text does what it says is shown with
+ * packets, in tests/netns. */
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -63,8 +63,7 @@ text_has (gconstpointer data)
 {
   const TextCase *wanted = data;
   g_autoptr (World) world = world_new ();
-  g_autofree char *text =
-      cg_guard_text (add_tunnel (world, wanted->lines, wanted->address), NULL);
+  g_autofree char *text = cg_guard_text (add_tunnel (world, wanted->lines, wanted->address), NULL);
   g_assert_nonnull (strstr (text, wanted->has));
   if (wanted->lacks)
     g_assert_null (strstr (text, wanted->lacks));
