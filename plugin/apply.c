@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "apply.h"
 
-#include <linux/fib_rules.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "commit.h"
+#include "warnings.h"
 
 /* A run takes milliseconds; whoever holds the lock for so long hangs. */
 #define LOCK_SECONDS 20
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
  */
 #define MAX_TRIES 5
-/* So many lines tell what is wrong; more would hide it. */
-#define MAX_WARNINGS 8
 
 static gboolean
 is_named (const char *const *names, const char *name)
@@ -52,18 +49,6 @@ make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
   if (intent == CG_APPLY)
     return cg_plan_new (facts, NULL);
   return *names ? plan_without (facts, names) : cg_plan_empty ();
-}
-
-/* Who removes a gateway sets its users free, whatever stands in other files. */
-static CgScope *
-make_scope (const CgFacts *facts, const char *const *names, CgIntent intent)
-{
-  if (intent == CG_RELEASE && !*names)
-    return cg_scope_everything ();
-  CgScope *scope = cg_scope_new (facts, names);
-  if (intent == CG_RELEASE)
-    g_clear_pointer (&scope->known, g_array_unref);
-  return scope;
 }
 
 static void
@@ -134,7 +119,8 @@ apply_once (const CgOptions *options,
   g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
   if (!facts)
     return FALSE;
-  g_autoptr (CgScope) scope = make_scope (facts, names, intent);
+  g_autoptr (CgScope) scope =
+      intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
   g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   if (options->dry_run) {
@@ -180,100 +166,4 @@ cg_apply (const CgOptions *options,
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
   return done;
-}
-
-static void
-warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
-{
-  const CgGateway *gateway = tunnel->gateway;
-  for (guint n = 0; cg_facts_table_candidate (gateway, n) != tunnel->table; n++)
-    for (guint i = 0; i < facts->foreign->len; i++) {
-      const CgRoute *route = &g_array_index (facts->foreign, CgRoute, i);
-      if (route->table != cg_facts_table_candidate (gateway, n) || warnings->len >= MAX_WARNINGS)
-        continue;
-      g_autofree char *text = cg_route_to_string (route);
-      g_ptr_array_add (
-          warnings, g_strdup_printf ("%s: table %u holds a route that is not ours, so table %u is "
-                                     "used: %s %s",
-                                     gateway->name, route->table, tunnel->table,
-                                     cg_family_name (route->family), text));
-    }
-}
-
-/* Whether a rule of somebody else can decide over a packet of the gateway's before ours do. Rules
- * of one priority stand in the order in which they were added, which is that of the facts. */
-static gboolean
-stands_before_ours (const CgFacts *facts, guint index, const CgTunnel *tunnel)
-{
-  CgRule *rule = &g_array_index (facts->rules, CgRule, index);
-  GArray range = {.data = (char *) &rule->uids, .len = 1};
-  /* table local comes first for everyone; other actions lead nowhere */
-  if (rule->protocol == CG_PROTOCOL || rule->table == RT_TABLE_LOCAL ||
-      (rule->action != FR_ACT_TO_TBL && rule->action != FR_ACT_GOTO) ||
-      rule->priority > tunnel->gateway->priority ||
-      !cg_uids_overlap (&range, tunnel->gateway->uids, NULL))
-    return FALSE;
-  for (guint i = 0; i < index && rule->priority == tunnel->gateway->priority; i++) {
-    const CgRule *earlier = &g_array_index (facts->rules, CgRule, i);
-    if (earlier->protocol == CG_PROTOCOL && earlier->family == rule->family &&
-        earlier->table == tunnel->table)
-      return FALSE;
-  }
-  return TRUE;
-}
-
-static void
-warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
-{
-  for (guint i = 0; i < facts->rules->len && warnings->len < MAX_WARNINGS; i++) {
-    if (!stands_before_ours (facts, i, tunnel))
-      continue;
-    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
-    g_autofree char *text = cg_rule_to_string (rule);
-    g_ptr_array_add (warnings,
-                     g_strdup_printf ("%s: a rule that is not ours stands before ours and "
-                                      "can lead traffic past the tunnel: %s %s",
-                                      tunnel->gateway->name, cg_family_name (rule->family), text));
-  }
-}
-
-void
-cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
-{
-  const struct {
-    gboolean given;
-    const char *text;
-  } keys[] = {
-      {gateway->services[0] != NULL,
-       "Services= has no effect in this version: these services are NOT "
-       "confined; name their users in Users="},
-      {gateway->connection != NULL,
-       "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
-      {gateway->dns_mode == CG_DNS_AUTO, "DNS=auto has no effect in this version; give addresses"},
-      {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
-                                            "drops questions to other servers, and "
-                                            "nothing sends them to these"},
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (keys[i].given)
-      g_ptr_array_add (warnings, g_strdup_printf ("%s: %s", gateway->name, keys[i].text));
-}
-
-GPtrArray *
-cg_warnings (const CgFacts *facts, const char *const *names)
-{
-  GPtrArray *warnings = g_ptr_array_new_with_free_func (g_free);
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    const CgGateway *gateway = tunnel->gateway;
-    if (!is_named (names, gateway->name))
-      continue;
-    cg_warn_of_keys (warnings, gateway);
-    if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
-      g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
-                                                  gateway->name, facts->guards_unseen));
-    warn_of_foreign_routes (warnings, facts, tunnel);
-    warn_of_foreign_rules (warnings, facts, tunnel);
-  }
-  return warnings;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "warnings.h"
+
 static void
 report_good (const CgGateway *gateway)
 {

@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "status.h"
+#include "warnings.h"
 
 /* A table must not run over the screen; --json has all of them. */
 #define MAX_SHOWN_RANGES 4

@@ -205,3 +205,14 @@ def test_a_user_who_moved_is_moved_by_a_reapply_of_the_new_gateway_alone(lab, tu
     lab.cg("reapply", "wg1")
     assert lab.ask(CONFINED) == "wg1"
     assert lab.ask(SECOND) == "wg0"
+
+
+def test_removing_a_gateway_sets_nobody_free_whom_a_bad_file_may_have(lab):
+    lab.config("wg0", f"Users={CONFINED}")
+    lab.config("wg1", f"Users={SECOND} {SECOND + 1}")
+    lab.cg("reapply")
+    lab.config("wg0", f"Users={CONFINED} {SECOND}")  # on its way from wg1, which is broken just now
+    lab.config("wg1", f"Users={SECOND + 1} no-such-user-here")
+    lab.cg("remove", "wg0")
+    assert lab.ask(CONFINED) == "lan"
+    assert lab.ask(SECOND + 1) == "EACCES"

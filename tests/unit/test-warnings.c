@@ -2,7 +2,7 @@
 
 /* The warnings of a run: what of the configuration has no effect, and what others do. */
 
-#include "apply.h"
+#include "warnings.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -124,10 +124,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
-  ADD_CASES ("/apply/warnings/key", key_cases, warns_of_key);
-  ADD_CASES ("/apply/warnings/rule", rule_cases, warns_of_rule);
-  g_test_add_func ("/apply/warnings/table-that-others-use", warns_of_a_table_that_others_use);
-  g_test_add_func ("/apply/warnings/of-the-named-alone", warns_of_the_named_alone);
-  g_test_add_func ("/apply/warnings/limit", warnings_have_a_limit);
+  ADD_CASES ("/warnings/key", key_cases, warns_of_key);
+  ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
+  g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
+  g_test_add_func ("/warnings/of-the-named-alone", warns_of_the_named_alone);
+  g_test_add_func ("/warnings/limit", warnings_have_a_limit);
   return g_test_run ();
 }
