@@ -93,9 +93,9 @@ gateway_row (const CgGatewayStatus *status, gboolean colour)
     row->text[3 + i] = state_text (&status->family[i]);
     row->colour[3 + i] = colour ? state_colour (&status->family[i]) : NULL;
   }
-  row->text[5] =
-      status->guard ? g_strdup_printf ("yes, %" G_GUINT64_FORMAT " dropped", status->guard->dropped)
-                    : g_strdup ("no");
+  row->text[5] = status->guard
+                     ? g_strdup_printf ("on, %" G_GUINT64_FORMAT " dropped", status->guard->dropped)
+                     : g_strdup (cg_status_guard_word (status));
   row->text[6] = uids_text (tunnel->gateway->uids);
   return row;
 }
@@ -196,7 +196,7 @@ json_gateway (GString *json, const CgGatewayStatus *status)
   json_family (json, "ipv6", &status->family[1]);
   cg_json_number (json, "rp_filter", tunnel->rp_filter);
   cg_json_open (json, "guard", '{');
-  cg_json_string (json, "state", status->guard ? "on" : "off");
+  cg_json_string (json, "state", cg_status_guard_word (status));
   cg_json_number (json, "dropped", status->guard ? (gint64) status->guard->dropped : 0);
   cg_json_close (json, '}');
   json_lines (json, "differences", status->differences);

@@ -24,6 +24,14 @@ cg_status_word (const CgFamilyStatus *status)
   return status->is_partial ? "partial" : cg_state_name (status->is);
 }
 
+const char *
+cg_status_guard_word (const CgGatewayStatus *status)
+{
+  if (status->guard_unseen)
+    return "unknown";
+  return status->guard ? "on" : "off";
+}
+
 gboolean
 cg_status_differs (const CgStatus *status)
 {
@@ -103,6 +111,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   status->tunnel = tunnel;
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
+  status->guard_unseen = facts->guards_unseen != NULL;
   for (guint i = 0; i < facts->guards->len; i++)
     if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, names[0]))
       status->guard = &g_array_index (facts->guards, CgGuardFound, i);

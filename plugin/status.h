@@ -15,6 +15,7 @@ typedef struct {
 typedef struct {
   const CgTunnel *tunnel;
   CgFamilyStatus family[CG_N_FAMILIES];
+  gboolean guard_unseen;     /* nobody can tell whether there is a guard */
   const CgGuardFound *guard; /* NULL if there is none */
   GPtrArray *differences;    /* char *: the lines that a reapply would run for it */
 } CgGatewayStatus;
@@ -30,6 +31,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgStatus, cg_status_free)
 /* The status of the gateways named, or of all (and of what is no gateway's) if none is. Borrows
  * from the facts. */
 CgStatus *cg_status_new (const CgFacts *facts, const char *const *names);
+
+/* "on", "off", or "unknown" where the guards cannot be seen. */
+const char *cg_status_guard_word (const CgGatewayStatus *status);
 
 /* "blocked", or "partial". */
 const char *cg_status_word (const CgFamilyStatus *status);

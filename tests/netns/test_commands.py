@@ -93,7 +93,7 @@ def test_status_for_people(lab):
     lines = lab.cg("status").stdout.splitlines()
     assert lines[0].split() == ["GATEWAY", "INTERFACE", "TABLE", "IPV4", "IPV6", "GUARD", "CONFINED",
                                 "UIDS"]
-    assert lines[1].split()[3:] == ["blocked", "blocked", "yes,", "0", "dropped", "61500"]
+    assert lines[1].split()[3:] == ["blocked", "blocked", "on,", "0", "dropped", "61500"]
     assert "\033" not in "".join(lines)
 
 
@@ -112,6 +112,7 @@ def test_status_needs_no_privilege(lab):
     done = lab.run("host", "setpriv", "--reuid=61501", "--clear-groups", lab.binary, "status",
                    check=False)
     assert done.returncode == 0, done.stderr
+    assert "unknown" in done.stdout, "whether there is a guard is for root alone to see"
 
 
 def test_reapply_needs_privilege_and_says_so(lab):
