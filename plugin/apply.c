@@ -102,8 +102,18 @@ report_warnings (const CgFacts *facts, const char *const *names)
     g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
-/* One look and what follows from it. *again if the kernel refused something, which a new look may
- * explain. */
+/* Whether rules went: one of them may have been hidden from our look (see diff_sorted in diff.c). */
+static gboolean
+removed_rules (const GArray *ops)
+{
+  for (guint i = 0; i < ops->len; i++)
+    if (g_array_index (ops, CgOp, i).step == CG_STEP_DEL_RULE)
+      return TRUE;
+  return FALSE;
+}
+
+/* One look and what follows from it. *again if another look is due: because the kernel refused
+ * something, which it may explain, or to see that nothing is left. */
 static gboolean
 apply_once (const CgOptions *options,
             const CgConfig *config,
@@ -136,6 +146,7 @@ apply_once (const CgOptions *options,
   if (ops->len > 0) {
     report_states (facts, names, intent);
     report_warnings (facts, names);
+    *again = removed_rules (ops);
   } else {
     g_info ("nothing to do");
   }

@@ -27,7 +27,11 @@ report_route (GArray *ops, gconstpointer element, gboolean add)
   g_array_append_val (ops, op);
 }
 
-/* Walks two arrays of one type, both sorted by compare, and reports what only one of them has. */
+/* Walks two arrays of one type, both sorted by compare, and reports what only one of them has.
+ *
+ * What is wanted and was found twice is right: a dump of rules that somebody else adds to meanwhile
+ * may show one of ours twice (the kernel counts places and sets no NLM_F_DUMP_INTR, fib_nl_dumprule
+ * in net/core/fib_rules.c), and to delete the other one would be to delete the only one. */
 static void
 diff_sorted (GArray *ops, GArray *wanted, GArray *found, GCompareFunc compare, Report report)
 {
@@ -40,6 +44,8 @@ diff_sorted (GArray *ops, GArray *wanted, GArray *found, GCompareFunc compare, R
       report (ops, order < 0 ? want : have, order < 0);
     i += order <= 0;
     j += order >= 0;
+    while (order == 0 && j < found->len && compare (want, found->data + j * size) == 0)
+      j++;
   }
 }
 

@@ -224,7 +224,7 @@ class Lab:
                     os.kill(int(pid), signal.SIGKILL)
         for process in self._processes:
             process.kill()
-            process.communicate()
+            process.wait()
         for name in self.names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)

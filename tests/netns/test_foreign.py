@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Others' rules and routes: never touched, reported, and no way past the tunnel where we can help it."""
 
+import subprocess
+
 import pytest
 from lab import CONFINED, OTHER, SERVER, Tunnel
 
@@ -151,3 +153,28 @@ def test_what_the_kernel_refuses_is_told_and_opens_nothing(lab):
     assert "ip -4 route add prohibit default table 1000" in done.stderr
     assert "File exists" in done.stderr
     assert not lab.rules(4), "the rule must not stand before its table's last word"
+
+
+def test_rules_that_come_and_go_while_we_look_do_not_cost_one_of_ours(lab):
+    """The kernel shows rules by their place; one that is added in front meanwhile moves all others, and
+    one of ours is seen twice. To remove "the other one" would be to set a user free."""
+    lab.config("wg0", "Users=" + " ".join(str(uid) for uid in range(70000, 72000, 2)))
+    lab.cg("reapply")
+    churn = lab.directory / "churn"
+    churn.write_text("".join(f"rule {what} priority 10 from 198.51.100.{n} table 99\n"
+                             for _ in range(300) for what in ("add", "del") for n in range(1, 30)))
+    monitor = lab.popen("host", "ip", "-4", "monitor", "rule", stdout=subprocess.PIPE, text=True)
+    changing = lab.popen("host", "ip", "-batch", churn)
+    runs = 0
+    while changing.poll() is None:
+        lab.cg("reapply")
+        runs += 1
+    monitor.terminate()
+    gone = [line for line in monitor.communicate()[0].splitlines()
+            if line.startswith("Deleted 500:")]
+    assert len(lab.rules()) >= 1000
+    lab.popen("host", "ip", "-batch", churn)
+    lab.cg("remove")
+    assert not lab.rules() and not lab.rules(6)
+    assert runs > 5
+    assert not gone

@@ -306,16 +306,15 @@ removes_odd (gconstpointer data)
   g_assert_cmpstr (ops, ==, test->ops);
 }
 
-/* The kernel takes a rule twice. One of the two goes, and one stays. */
+/* A dump may show a rule twice that is there once: it must not be deleted then. */
 static void
-rule_that_is_there_twice (void)
+rule_that_is_seen_twice (void)
 {
   g_autoptr (World) world = wg0_installed ();
   CgRule rule = g_array_index (world->facts->rules, CgRule, 0);
   g_array_append_val (world->facts->rules, rule);
   g_autofree char *ops = world_diff_text (world, NULL);
-  g_assert_cmpstr (ops, ==,
-                   "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n");
+  g_assert_cmpstr (ops, ==, "");
 }
 
 /* The lines are meant to be run, and the kernel lets a name hold any shell's syntax. */
@@ -340,7 +339,7 @@ main (int argc, char **argv)
   ADD_CASES ("/diff/odd", odd_cases, removes_odd);
   g_test_add_func ("/diff/remove", remove_takes_all);
   g_test_add_func ("/diff/foreign-is-in-no-operation", foreign_is_in_no_operation);
-  g_test_add_func ("/diff/rule-that-is-there-twice", rule_that_is_there_twice);
+  g_test_add_func ("/diff/rule-that-is-seen-twice", rule_that_is_seen_twice);
   g_test_add_func ("/diff/names-are-quoted-for-the-shell", names_are_quoted_for_the_shell);
   return g_test_run ();
 }
