@@ -25,6 +25,14 @@ stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
   for (guint i = 0; i < facts->routes->len; i++)
     if (g_array_index (facts->routes, CgRoute, i).table == tunnel->table)
       return TRUE;
+  for (guint i = 0; i < facts->rules->len; i++) {
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table)
+      return TRUE;
+  }
+  for (guint i = 0; i < facts->guards->len; i++)
+    if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, tunnel->gateway->name))
+      return TRUE;
   return FALSE;
 }
 
@@ -102,7 +110,8 @@ report_warnings (const CgFacts *facts, const char *const *names)
     g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
-/* Whether rules went: one of them may have been hidden from our look (see diff_sorted in diff.c). */
+/* Whether rules went: one of them may have been hidden from our look (see diff_sorted in diff.c).
+ */
 static gboolean
 removed_rules (const GArray *ops)
 {

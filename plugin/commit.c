@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commit.h"
 
-#include "guard.h"
 #include "rtnl.h"
 
 typedef struct {
@@ -14,7 +13,7 @@ static gboolean
 is_route_step (CgStep step)
 {
   return step == CG_STEP_ADD_PROHIBIT || step == CG_STEP_DEL_WAY || step == CG_STEP_ADD_WAY ||
-         step == CG_STEP_DEL_PROHIBIT;
+         step == CG_STEP_LEAVE_WAY || step == CG_STEP_DEL_PROHIBIT;
 }
 
 static gboolean
@@ -49,7 +48,8 @@ may_run (Run *run, const CgOp *op)
 {
   if (!run->error)
     return TRUE;
-  if (op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_DEL_PROHIBIT) {
+  if (op->step == CG_STEP_GUARD || op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_LEAVE_WAY ||
+      op->step == CG_STEP_DEL_PROHIBIT) {
     g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
     return FALSE;
   }
@@ -135,9 +135,8 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
   g_autoptr (GString) commands = g_string_new (NULL);
   g_autoptr (GError) error = NULL;
   for (guint i = 0; i < ops->len; i++) {
-    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
-    g_autofree char *removal = cg_guard_removal (guard->gateway);
-    g_string_append_printf (commands, "%s\n", guard->text ? guard->text : removal);
+    g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
+    g_string_append_printf (commands, "%s\n", text);
   }
   if (cg_nft_run (commands->str, &error)) {
     remember_guards (ops, runtime_dir);

@@ -119,6 +119,25 @@ diff_filters (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSco
 }
 
 static gboolean
+table_is_planned (const CgPlan *plan, guint32 table)
+{
+  for (guint i = 0; i < plan->routes->len; i++)
+    if (g_array_index (plan->routes, CgRoute, i).table == table)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+part_ways (GArray *ops, const CgPlan *plan)
+{
+  for (guint i = 0; i < ops->len; i++) {
+    CgOp *op = &g_array_index (ops, CgOp, i);
+    if (op->step == CG_STEP_DEL_WAY && !table_is_planned (plan, op->route.table))
+      op->step = CG_STEP_LEAVE_WAY;
+  }
+}
+
+static gboolean
 rule_is_held (const CgScope *scope, const CgRule *rule)
 {
   return scope->known && !cg_uids_contain (scope->known, rule->uids);
@@ -135,6 +154,7 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
   case CG_STEP_DEL_PROHIBIT:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table));
   case CG_STEP_DEL_WAY:
+  case CG_STEP_LEAVE_WAY:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table)) &&
            !cg_facts_gateway_of_table (facts, op->route.table);
   default:
@@ -173,18 +193,26 @@ find_guard (const GArray *guards, const char *gateway)
   return NULL;
 }
 
-/* Whether what stands is what we last wrote, and what we would write now. */
-static gboolean
-guard_is_right (const CgFacts *facts, const CgGuardPlan *plan)
+/* What we kept of a guard that stands just as we wrote it; NULL if there is none, or somebody else
+ * has changed it since. */
+static const CgSavedGuard *
+untouched_guard (const CgFacts *facts, const char *gateway)
 {
-  const CgGuardFound *found = find_guard (facts->guards, plan->gateway);
-  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, plan->text, -1);
+  const CgGuardFound *found = find_guard (facts->guards, gateway);
   for (guint i = 0; found && i < facts->saved_guards->len; i++) {
     const CgSavedGuard *saved = &g_array_index (facts->saved_guards, CgSavedGuard, i);
-    if (g_str_equal (saved->gateway, plan->gateway))
-      return g_str_equal (saved->text, sum) && g_str_equal (saved->fingerprint, found->fingerprint);
+    if (g_str_equal (saved->gateway, gateway))
+      return g_str_equal (saved->fingerprint, found->fingerprint) ? saved : NULL;
   }
-  return FALSE;
+  return NULL;
+}
+
+/* Whether it says what we would write now, too. */
+static gboolean
+guard_is_right (const CgSavedGuard *untouched, const CgGuardPlan *plan)
+{
+  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, plan->text, -1);
+  return untouched && g_str_equal (untouched->text, sum);
 }
 
 static gboolean
@@ -212,16 +240,21 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
 {
   for (guint i = 0; i < plan->guards->len; i++) {
     const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
+    const CgSavedGuard *untouched = untouched_guard (facts, guard->gateway);
     CgOp op = {.step = CG_STEP_GUARD,
-               .guard = {guard->gateway, guard->text, guard->table, guard->required}};
+               .guard = {.gateway = guard->gateway,
+                         .text = guard->text,
+                         .table = guard->table,
+                         .required = guard->required,
+                         .refill = untouched != NULL}};
     /* where nobody can see a guard nobody can write one; only who insists is to hear of it */
     gboolean hopeless = facts->guards_unseen && !guard->required;
-    if (cg_scope_has (scope, guard->table) && !hopeless && !guard_is_right (facts, guard))
+    if (cg_scope_has (scope, guard->table) && !hopeless && !guard_is_right (untouched, guard))
       g_array_append_val (ops, op);
   }
   for (guint i = 0; i < facts->guards->len; i++) {
     const char *gateway = g_array_index (facts->guards, CgGuardFound, i).gateway;
-    CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = gateway}};
+    CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = gateway, .required = TRUE}};
     if (!guard_is_planned (plan, gateway) && guard_in_scope (facts, scope, gateway))
       g_array_append_val (ops, op);
   }
@@ -249,6 +282,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   g_autoptr (GArray) found_routes = routes_in_scope (facts->routes, scope);
   diff_sorted (ops, wanted_rules, found_rules, cg_rule_compare, report_rule);
   diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
+  part_ways (ops, plan);
   diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
@@ -268,11 +302,21 @@ filter_to_string (const CgFilter *filter)
   return g_strdup_printf ("sysctl -w %s", cg_is_shell_word (assignment) ? assignment : quoted);
 }
 
+char *
+cg_guard_op_commands (const CgGuardOp *guard)
+{
+  if (!guard->text)
+    return cg_guard_removal (guard->gateway);
+  g_autofree char *before =
+      guard->refill ? cg_guard_emptying (guard->gateway) : cg_guard_removal (guard->gateway);
+  return g_strconcat (before, "; ", guard->text, NULL);
+}
+
 static char *
 guard_to_string (const CgGuardOp *guard)
 {
-  g_autofree char *removal = cg_guard_removal (guard->gateway);
-  g_autofree char *quoted = g_shell_quote (guard->text ? guard->text : removal);
+  g_autofree char *commands = cg_guard_op_commands (guard);
+  g_autofree char *quoted = g_shell_quote (commands);
   return g_strdup_printf ("nft %s", quoted);
 }
 

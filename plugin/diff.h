@@ -10,11 +10,13 @@
  * opens a way. */
 typedef enum {
   CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it */
-  CG_STEP_DEL_WAY,        /* closes: ways through a table that are no longer wanted */
-  CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
+  CG_STEP_DEL_WAY,        /* closes: ways that are no longer wanted, through a table that stays */
   CG_STEP_ADD_RULE,       /* closes */
   CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand */
   CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
+  CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
+                             somebody else behind ours would have taken over */
+  CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
   CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
   CG_STEP_ADD_WAY,        /* opens the tunnel, then the bypasses */
   CG_STEP_DEL_PROHIBIT,   /* of tables that no rule looks at any more */
@@ -27,6 +29,7 @@ typedef struct {
   const char *text; /* NULL: to be taken away */
   guint32 table;    /* the gateway's routing table, 0 if it has none */
   gboolean required;
+  gboolean refill; /* it stands as we wrote it: to be emptied and filled, not replaced */
 } CgGuardOp;
 
 /* One change of the kernel. */
@@ -44,6 +47,9 @@ typedef struct {
  * says. Pure. What is not ours is in no operation. The array of CgOp borrows from plan and facts.
  */
 GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
+
+/* The nft(8) commands of a guard's operation. The caller owns the result. */
+char *cg_guard_op_commands (const CgGuardOp *guard);
 
 /* The line of ip(8), nft(8) or sysctl(8) that does the same. The caller owns the result. */
 char *cg_op_to_string (const CgOp *op);

@@ -102,9 +102,7 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
   g_autofree char *table = cg_nft_table_of (gateway->name);
   const char *interface = gateway->interface ? gateway->interface : "lo";
 
-  /* to delete a table that is not there is an error, to add one that is there is none */
-  g_string_append_printf (text, "table inet %s; delete table inet %s; table inet %s { ", table,
-                          table, table);
+  g_string_append_printf (text, "table inet %s { ", table);
   g_string_append (text, "counter dropped { }; ");
   append_uids (text, gateway->uids, more);
   append_ways (text, gateway);
@@ -131,5 +129,13 @@ char *
 cg_guard_removal (const char *gateway)
 {
   g_autofree char *table = cg_nft_table_of (gateway);
-  return g_strdup_printf ("delete table inet %s", table);
+  /* to delete a table that is not there is an error, to add one that is there is none */
+  return g_strdup_printf ("table inet %s; delete table inet %s", table, table);
+}
+
+char *
+cg_guard_emptying (const char *gateway)
+{
+  g_autofree char *table = cg_nft_table_of (gateway);
+  return g_strdup_printf ("flush table inet %s; flush set inet %s uids", table, table);
 }

@@ -10,10 +10,15 @@
  * destination of what comes (CVE-2019-14899); packets that the kernel sends for a closed socket
  * belong to no uid. */
 
-/* All of the table as one line of nft(8) commands that put it in place in one transaction, whether
- * it is there or not. Pure. more: further uids to hold (CgUidRange), NULL if there are none. The
- * caller owns the result. */
+/* All of the table as one line of nft(8) commands, for behind one of the two below. Pure. more:
+ * further uids to hold (CgUidRange), NULL if there are none. The caller owns the result. */
 char *cg_guard_text (const CgTunnel *tunnel, const GArray *more);
 
-/* The line that takes the table of that gateway away. The caller owns the result. */
+/* The line that takes the table of that gateway away, whether it is there or not. In one
+ * transaction with a new text it makes sure of what stands then. But a packet that is on its way
+ * may meet the new chain before it counts and the old one when it no longer does, so: */
 char *cg_guard_removal (const char *gateway);
+
+/* The line that empties it instead, for a table that stands as we wrote it: its chains stay, and a
+ * packet meets either all old rules or all new ones. */
+char *cg_guard_emptying (const char *gateway);

@@ -10,6 +10,7 @@
 #include <nftables/libnftables.h>
 #include <string.h>
 
+#include "gateway.h"
 #include "netlink.h"
 
 #define TABLE_PREFIX "custom-gateway-"
@@ -68,6 +69,16 @@ gateway_of (const char *table)
 {
   g_auto (GStrv) parts = g_strsplit (table + strlen (TABLE_PREFIX), "/40", -1);
   return g_strjoinv ("@", parts);
+}
+
+/* Anybody with CAP_NET_ADMIN can make a table whose name only begins like ours; what follows
+ * becomes a part of commands and of file names. */
+static gboolean
+is_ours (const char *table)
+{
+  g_autofree char *gateway = gateway_of (table);
+  g_autofree char *proper = cg_nft_table_of (gateway);
+  return cg_gateway_name_valid (gateway) && g_str_equal (proper, table);
 }
 
 static gboolean
@@ -146,8 +157,12 @@ counter_packets (const Object *object)
 }
 
 static gboolean
-look_at_table (
-    CgNetlink *netlink, const char *table, GArray *chains, GArray *guards, GError **error)
+look_at_table (CgNetlink *netlink,
+               const char *table,
+               GArray *tables,
+               GArray *chains,
+               GArray *guards,
+               GError **error)
 {
   g_autoptr (GArray) objects = objects_new ();
   g_autoptr (GArray) counters = objects_new ();
@@ -157,7 +172,7 @@ look_at_table (
       !dump (netlink, NFT_MSG_GETOBJ, table, NULL, counters, error))
     return FALSE;
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
-  GArray *const sources[] = {chains, objects};
+  GArray *const sources[] = {tables, chains, objects};
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     for (guint j = 0; j < sources[i]->len; j++) {
       const Object *object = &g_array_index (sources[i], Object, j);
@@ -184,9 +199,11 @@ cg_nft_look (GArray *guards, GError **error)
     return FALSE;
   if (tables->len > 0 && !dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, chains, error))
     return FALSE;
-  for (guint i = 0; i < tables->len; i++)
-    if (!look_at_table (netlink, g_array_index (tables, Object, i).table, chains, guards, error))
+  for (guint i = 0; i < tables->len; i++) {
+    const char *table = g_array_index (tables, Object, i).table;
+    if (is_ours (table) && !look_at_table (netlink, table, tables, chains, guards, error))
       return FALSE;
+  }
   return TRUE;
 }
 

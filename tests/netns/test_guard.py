@@ -160,7 +160,8 @@ def test_questions_for_names_go_to_the_named_servers_alone(lab, server, way):
     "nft flush chain inet custom-gateway-wg0 ways", "nft insert rule inet custom-gateway-wg0 ways accept",
     "nft delete element inet custom-gateway-wg0 uids { 61500 }",
     "nft flush chain inet custom-gateway-wg0 output",
-    "nft chain inet custom-gateway-wg0 output '{ policy drop; }'"])
+    "nft chain inet custom-gateway-wg0 output '{ policy drop; }'",
+    "nft add table inet custom-gateway-wg0 '{ flags dormant; }'"])
 def test_what_others_do_to_it_is_noticed_and_mended(lab, breakage):
     confine(lab)
     Tunnel(lab, 0).up()
@@ -170,6 +171,58 @@ def test_what_others_do_to_it_is_noticed_and_mended(lab, breakage):
     lab.cg("reapply")
     assert lab.cg("status", check=False).returncode == 0
     assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+
+
+def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
+    """What follows in the name would become a part of commands and of file names."""
+    victim = lab.run_dir / "victim"
+    victim.write_text("keep me")
+    lab.sh("host", "nft add table inet custom-gateway-../../victim")
+    confine(lab)
+    lab.cg("reapply")
+    lab.cg("remove")
+    assert victim.exists()
+    assert guard(lab) == ["custom-gateway-../../victim"]
+
+
+def test_a_change_of_the_guard_lets_nothing_out(lab):
+    """A table that is replaced has an instant in which a packet meets neither the old nor the new."""
+    confine(lab)
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
+    assert flood.stdout.readline() == "flooding\n"
+    for number in range(40):
+        lab.sh("host", f"ip addr {'del' if number % 2 else 'add'} 10.64.0.9/32 dev wg0")
+        lab.cg("reapply")
+    flood.terminate()
+    tried, sent = map(int, flood.communicate()[0].split())
+    assert tried > 10000
+    assert sent == 0
+
+
+FLOOD = """
+import os, signal, socket, sys
+os.setresuid(*[int(sys.argv[1])] * 3)
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+tried = sent = 0
+going = True
+def stop(*_):
+    global going
+    going = False
+signal.signal(signal.SIGTERM, stop)
+print("flooding", flush=True)
+while going:
+    tried += 1
+    try:
+        sock.sendto(b"1", ("203.0.113.1", 7000))
+        sent += 1
+    except PermissionError:
+        pass
+print(tried, sent)
+"""
 
 
 def test_others_tables_are_left_alone(lab):

@@ -169,6 +169,7 @@ kernel_do (Kernel *kernel, const CgOp *op)
     return kernel_add_route (kernel, &op->route);
   case CG_STEP_DEL_PROHIBIT:
   case CG_STEP_DEL_WAY:
+  case CG_STEP_LEAVE_WAY:
     return kernel_del_route (kernel, &op->route);
   default:
     return do_filter (kernel, op);

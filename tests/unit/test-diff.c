@@ -53,9 +53,9 @@ static const struct DiffCase {
     {"tunnel-goes-and-releases",
      {{"wg0", WG0 "OnDown=release\n", 7}},
      {{"wg0", WG0 "OnDown=release\n", 0}},
-     "ip -4 route del default dev wg0 table 42 protocol 198\n"
      "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
      "ip -6 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
+     "ip -4 route del default dev wg0 table 42 protocol 198\n"
      "ip -4 route del prohibit default table 42 metric 4294967295 protocol 198\n"
      "ip -6 route del prohibit default table 42 metric 4294967295 protocol 198\n"},
     {"interface-comes-back-as-another",
@@ -80,11 +80,11 @@ static const struct DiffCase {
      {{"wg0", "Users=alice\nTable=50\nIPv6=block\n", 7}},
      "ip -4 route add prohibit default table 50 metric 4294967295 protocol 198\n"
      "ip -6 route add prohibit default table 50 metric 4294967295 protocol 198\n"
-     "ip -4 route del default dev wg0 table 42 protocol 198\n"
      "ip -4 rule add priority 500 uidrange 1500-1500 lookup 50 protocol 198\n"
      "ip -6 rule add priority 500 uidrange 1500-1500 lookup 50 protocol 198\n"
      "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
      "ip -6 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
+     "ip -4 route del default dev wg0 table 42 protocol 198\n"
      "ip -4 route add default dev wg0 table 50 protocol 198\n"
      "ip -4 route del prohibit default table 42 metric 4294967295 protocol 198\n"
      "ip -6 route del prohibit default table 42 metric 4294967295 protocol 198\n"},
@@ -196,9 +196,9 @@ remove_takes_all (void)
   g_autoptr (GArray) ops = cg_diff (plan, world->facts, scope);
   g_autofree char *text = ops_text (ops);
   g_assert_cmpstr (text, ==,
-                   "ip -4 route del default dev wg0 table 42 protocol 198\n"
                    "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
                    "ip -6 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
+                   "ip -4 route del default dev wg0 table 42 protocol 198\n"
                    "ip -4 route del prohibit default table 42 metric 4294967295 protocol 198\n"
                    "ip -6 route del prohibit default table 42 metric 4294967295 protocol 198\n");
 }

@@ -52,10 +52,7 @@ static const TextCase text_cases[] = {
     {"own-address-comes", "Users=alice\nGuard=yes", "fd00::2",
      "ip6 daddr { fd00::2/128 } iifname != { \"lo\", \"wg0\" } counter name dropped drop; ",
      "ip daddr"},
-    {"one-transaction", "Users=alice\nGuard=yes", "10.0.0.2",
-     "table inet custom-gateway-wg0; delete table inet custom-gateway-wg0; "
-     "table inet custom-gateway-wg0 { ",
-     "\n"},
+    {"one-line", "Users=alice\nGuard=yes", "10.0.0.2", "table inet custom-gateway-wg0 { ", "\n"},
 };
 
 static void
@@ -128,6 +125,19 @@ is_written_if_somebody_changed_it (void)
   g_assert_true (g_str_has_prefix (ops, "nft 'table inet custom-gateway-wg0; delete table"));
 }
 
+/* Its chains stay then, so that no packet meets a new one too early and an old one too late. */
+static void
+is_refilled_if_it_is_ours_still (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  stand (world, "same", "same");
+  g_array_set_size (tunnel->addresses, 0);
+  g_autofree char *ops = run (world);
+  g_assert_true (g_str_has_prefix (ops, "nft 'flush table inet custom-gateway-wg0; flush set inet "
+                                        "custom-gateway-wg0 uids; table inet"));
+}
+
 static void
 goes_before_the_rules_do (void)
 {
@@ -137,9 +147,9 @@ goes_before_the_rules_do (void)
   g_array_index (world->facts->tunnels, CgTunnel, 0).is_up = FALSE;
   g_autofree char *ops = run (world);
   const char *way = strstr (ops, "route del default dev"),
-             *guard = strstr (ops, "nft 'delete table inet custom-gateway-wg0'"),
+             *guard = strstr (ops, "; delete table inet custom-gateway-wg0'\n"),
              *rule = strstr (ops, "rule del");
-  g_assert_true (way && guard && rule && way < guard && guard < rule);
+  g_assert_true (way && guard && rule && guard < rule && rule < way);
 }
 
 static void
@@ -160,7 +170,8 @@ of_no_file_goes (void)
   CgGuardFound found = {g_strdup ("wg1"), g_strdup ("whatever"), 0};
   g_array_append_val (world->facts->guards, found);
   g_autofree char *ops = run (world);
-  g_assert_cmpstr (ops, ==, "nft 'delete table inet custom-gateway-wg1'\n");
+  g_assert_cmpstr (ops, ==,
+                   "nft 'table inet custom-gateway-wg1; delete table inet custom-gateway-wg1'\n");
 }
 
 static void
@@ -193,6 +204,7 @@ main (int argc, char **argv)
                    comes_between_the_rules_and_the_way);
   g_test_add_func ("/guard/is-left-alone-if-right", is_left_alone_if_right);
   g_test_add_func ("/guard/is-written-if-somebody-changed-it", is_written_if_somebody_changed_it);
+  g_test_add_func ("/guard/is-refilled-if-it-is-ours-still", is_refilled_if_it_is_ours_still);
   g_test_add_func ("/guard/goes-before-the-rules-do", goes_before_the_rules_do);
   g_test_add_func ("/guard/of-a-bad-file-stays", of_a_bad_file_stays);
   g_test_add_func ("/guard/of-no-file-goes", of_no_file_goes);

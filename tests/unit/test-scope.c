@@ -52,9 +52,9 @@ leftovers_go_in_a_run_over_all (void)
   g_autoptr (World) world = world_new ();
   world_add (world, "wg0", WG0, 7, IPV4);
   install_both (world);
-  assert_ops (world, NULL,
-              "ip -4 route del default dev wg1 table 43 protocol 198\n" RULE (del, 1501, 43)
-                  GONE (43));
+  assert_ops (
+      world, NULL,
+      RULE (del, 1501, 43) "ip -4 route del default dev wg1 table 43 protocol 198\n" GONE (43));
 }
 
 static void
@@ -73,11 +73,12 @@ leftovers_of_the_same_user_go_with_the_gateway (void)
   g_autoptr (World) world = world_new ();
   world_add (world, "wg1", "Users=bob\nTable=50\nIPv6=block\n", 0, 0);
   install_both (world);
-  assert_ops (world, wg1,
-              "ip -4 route add prohibit default table 50 metric 4294967295 protocol 198\n"
-              "ip -6 route add prohibit default table 50 metric 4294967295 protocol 198\n"
-              "ip -4 route del default dev wg1 table 43 protocol 198\n" RULE (add, 1501, 50)
-                  RULE (del, 1501, 43) GONE (43));
+  assert_ops (
+      world, wg1,
+      "ip -4 route add prohibit default table 50 metric 4294967295 protocol 198\n"
+      "ip -6 route add prohibit default table 50 metric 4294967295 protocol 198\n" RULE (add, 1501,
+                                                                                         50)
+          RULE (del, 1501, 43) "ip -4 route del default dev wg1 table 43 protocol 198\n" GONE (43));
 }
 
 static void
@@ -243,8 +244,8 @@ filter_is_restored_behind_the_way (void)
   world_add (world, "wg0", WG0, 7, IPV4);
   install_both (world);
   assert_ops (world, NULL,
-              "ip -4 route del default dev wg1 table 43 protocol 198\n"
-              "sysctl -w net.ipv4.conf.wg1.rp_filter=1\n" RULE (del, 1501, 43) GONE (43));
+              RULE (del, 1501, 43) "ip -4 route del default dev wg1 table 43 protocol 198\n"
+                                   "sysctl -w net.ipv4.conf.wg1.rp_filter=1\n" GONE (43));
 }
 
 static void

@@ -130,7 +130,7 @@ leftovers_are_nobodys (void)
   const CgGatewayStatus *gateway = status->gateways->pdata[0];
   g_assert_cmpuint (gateway->differences->len, ==, 0);
   g_assert_cmpuint (status->differences->len, ==, 5);
-  g_assert_cmpstr (status->differences->pdata[0], ==,
+  g_assert_cmpstr (status->differences->pdata[2], ==,
                    "ip -4 route del default dev wg1 table 43 protocol 198");
   g_assert_true (cg_status_differs (status));
 }
