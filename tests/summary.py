@@ -15,7 +15,10 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
         if case.find("failure") is not None or case.find("error") is not None:
             print(f"FAILED {path.stem}: {case.get('classname')} {case.get('name')}")
             failed += 1
-        elif (skip := case.find("skipped")) is not None:
+        elif (skip := case.find("skipped")) is not None and skip.get("type") == "pytest.xfail":
+            # a known fault with a test that waits for its mending: neither passed nor skipped
+            print(f"KNOWN FAULT {path.stem}: {case.get('name')}: {skip.get('message')}")
+        elif skip is not None:
             print(f"SKIPPED {path.stem}: {case.get('name')}: {skip.get('message')}")
             skipped += 1
         else:

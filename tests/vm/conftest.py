@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+import pytest
+
+pytest.register_assert_rewrite("guest", "people")
+
+import guest  # pylint: disable=wrong-import-position
+import nm  # pylint: disable=wrong-import-position
+from guest import sh  # pylint: disable=wrong-import-position
+
+
+def pytest_runtest_logreport(report):
+    """At once, not at the end: a guest that hangs has no end."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", flush=True)
+
+
+@pytest.fixture(scope="session")
+def keys() -> guest.Keys:
+    """The world is there from here on."""
+    return guest.build_world()
+
+
+@pytest.fixture
+def clean():
+    """No gateway and no tunnel is left over from the test before; no gateway is left to the next one."""
+    sh("ip link del wg0 || true")
+    guest.no_gateways()
+    assert guest.nothing_is_left()
+    yield
+    guest.no_gateways()
+    guest.wait_until("the end of the last hook", guest.no_process_is_left)
+    assert guest.nothing_is_left()
+
+
+@pytest.fixture(scope="module")
+def networkmanager(keys):
+    """NetworkManager has the machine, as on a desktop."""
+    sh("systemctl start NetworkManager")
+    nm.load("lan", nm.LAN)
+    sh("nmcli connection up lan")
+    yield keys
+    sh("nmcli connection down lan")
+    sh("systemctl stop NetworkManager")
+
+
+@pytest.fixture
+def wg0(networkmanager, clean):
+    """NetworkManager's tunnel, up for both families."""
+    nm.load_wg0(networkmanager)
+    guest.gateway("wg0")
+    sh("nmcli connection up wg0")
+    guest.must_be_up()
+    yield
+    sh("nmcli connection down wg0", check=False)
