@@ -128,8 +128,8 @@ remember_guards (const GPtrArray *ops, const char *runtime_dir)
   }
 }
 
-/* All guards in one transaction, so that no two of them contradict each other if it fails. It is not
- * one for a packet that is on its way between their chains: see LIMITS in custom-gateway(8). */
+/* All guards in one transaction, so that no two of them contradict each other if it fails. It is
+ * not one for a packet that is on its way between their chains: see LIMITS in custom-gateway(8). */
 static void
 write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
 {
