@@ -2,13 +2,10 @@
 #include "apply.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "commit.h"
 #include "warnings.h"
 
-/* A run takes milliseconds; whoever holds the lock for so long hangs. */
-#define LOCK_SECONDS 20
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
  */
 #define MAX_TRIES 5
@@ -169,10 +166,6 @@ cg_apply (const CgOptions *options,
           CgIntent intent,
           GError **error)
 {
-  int lock = -1;
-  if (!options->dry_run && (lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error)) < 0)
-    return FALSE;
-
   gboolean again = TRUE, done = FALSE;
   g_autoptr (GError) why = NULL;
   for (guint i = 0; i < MAX_TRIES && again; i++) {
@@ -181,8 +174,6 @@ cg_apply (const CgOptions *options,
     g_clear_error (&why);
     done = apply_once (options, config, names, intent, &again, &why);
   }
-  if (lock >= 0)
-    close (lock);
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
   return done;

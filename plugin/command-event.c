@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "resolve.h"
+
 #include <string.h>
 
 /* NetworkManager-dispatcher(8): the actions after which a tunnel may be another one. The rest
@@ -38,9 +40,13 @@ static int
 look_again (const CgOptions *options, const char *ifname)
 {
   g_autoptr (GError) error = NULL;
+  g_auto (CgLock) lock = CG_NO_LOCK;
+  if (!cg_lock_for (options, &lock, &error))
+    return cg_fail (error);
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
+  cg_resolve (config, NULL);
 
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "resolve.h"
+
 int
 cg_fail (const GError *error)
 {
   g_warning ("%s", error->message);
   return error->domain == CG_ERROR && error->code == CG_ERROR_CONFIG ? CG_EXIT_CONFIG
                                                                      : CG_EXIT_FAILED;
+}
+
+/* A run takes milliseconds; whoever holds the lock for so long hangs. */
+#define LOCK_SECONDS 20
+
+gboolean
+cg_lock_for (const CgOptions *options, CgLock *lock, GError **error)
+{
+  if (!options->dry_run)
+    *lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error);
+  return options->dry_run || *lock != CG_NO_LOCK;
 }
 
 static gboolean
@@ -33,6 +46,7 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
     *status = cg_fail (error);
     return NULL;
   }
+  cg_resolve (config, NULL);
   for (guint i = 0; !*names && i < config->bad->len; i++)
     *status = cg_fail (((const CgBadFile *) config->bad->pdata[i])->error);
   for (; *names; names++)
@@ -48,6 +62,9 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
 {
   int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
+  g_auto (CgLock) lock = CG_NO_LOCK;
+  if (!cg_lock_for (options, &lock, &error))
+    return cg_fail (error);
   g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
   if (!config)
     return status;
@@ -70,7 +87,9 @@ remove_all (const CgOptions *options)
   static const char *const all[] = {NULL};
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) nothing = cg_config_new ();
-  if (!cg_apply (options, nothing, all, CG_RELEASE, &error))
+  g_auto (CgLock) lock = CG_NO_LOCK;
+  if (!cg_lock_for (options, &lock, &error) ||
+      !cg_apply (options, nothing, all, CG_RELEASE, &error))
     return cg_fail (error);
   return CG_EXIT_DONE;
 }

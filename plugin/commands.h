@@ -16,7 +16,11 @@ enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERE
 /* Says what the error says and returns the exit status for it. */
 int cg_fail (const GError *error);
 
-/* Loads the configuration for a run over the gateways named, or over all if none is. Says what is
- * wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then. NULL if
- * there is nothing to go on with. */
+/* Takes the lock for a run that changes something; with --dry-run none is needed. FALSE with a
+ * CG_ERROR_FAILED. */
+gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
+
+/* Loads and resolves the configuration for a run over the gateways named, or over all if none is.
+ * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.
+ * NULL if there is nothing to go on with. */
 CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);

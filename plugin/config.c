@@ -172,20 +172,44 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
   return TRUE;
 }
 
+gboolean
+cg_config_is_complete (const CgConfig *config)
+{
+  return config->bad->len == 0 && !config->incomplete;
+}
+
+void
+cg_config_add_bad (CgConfig *config, const char *name, GError *error)
+{
+  CgBadFile *bad = g_new0 (CgBadFile, 1);
+  bad->name = g_strdup (name);
+  bad->error = error;
+  g_ptr_array_add (config->bad, bad);
+}
+
+void
+cg_config_add (CgConfig *config, CgGateway *gateway)
+{
+  g_autoptr (GError) error = NULL;
+  if (check_conflicts (gateway, config, &error)) {
+    g_ptr_array_add (config->gateways, gateway);
+    return;
+  }
+  cg_config_add_bad (config, gateway->name, g_steal_pointer (&error));
+  cg_gateway_free (gateway);
+}
+
 static void
 load_into (CgConfig *config, const char *directory, const char *file, CgUserLookup lookup)
 {
   g_autofree char *path = g_build_filename (directory, file, NULL);
+  g_autofree char *name = g_strndup (file, strlen (file) - strlen (SUFFIX));
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgGateway) gateway = cg_config_load_file (path, lookup, &error);
-  if (gateway && check_conflicts (gateway, config, &error)) {
-    g_ptr_array_add (config->gateways, g_steal_pointer (&gateway));
-    return;
-  }
-  CgBadFile *bad = g_new0 (CgBadFile, 1);
-  bad->name = g_strndup (file, strlen (file) - strlen (SUFFIX));
-  bad->error = g_steal_pointer (&error);
-  g_ptr_array_add (config->bad, bad);
+  CgGateway *gateway = cg_config_load_file (path, lookup, &error);
+  if (gateway)
+    cg_config_add (config, gateway);
+  else
+    cg_config_add_bad (config, name, g_steal_pointer (&error));
 }
 
 static int

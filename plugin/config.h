@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
   GPtrArray *gateways; /* CgGateway, by name */
   GPtrArray *bad;      /* CgBadFile */
+  gboolean incomplete; /* some gateway could not be told all whom it confines */
 } CgConfig;
 
 void cg_config_free (CgConfig *config);
@@ -34,6 +35,17 @@ CgGateway *cg_config_load_file (const char *path, CgUserLookup lookup, GError **
 
 /* The gateway of that name, or NULL. The config keeps it. */
 const CgGateway *cg_config_find (const CgConfig *config, const char *name);
+
+/* Whether everybody is known who is to be confined. If not, nobody may be set free who stands in no
+ * good file. */
+gboolean cg_config_is_complete (const CgConfig *config);
+
+/* Adds a gateway, which the config owns from now on, or puts it to the bad ones if an earlier one
+ * already has one of its uids, services or its table. */
+void cg_config_add (CgConfig *config, CgGateway *gateway);
+
+/* Puts a gateway's name to the bad ones; the config owns the error from now on. */
+void cg_config_add_bad (CgConfig *config, const char *name, GError *error);
 
 /* Why the file of that name is not in force, or NULL if there is no such bad file. */
 const GError *cg_config_find_bad (const CgConfig *config, const char *name);

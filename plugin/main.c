@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "log.h"
+#include "paths.h"
 #include "version.h"
 
 typedef int (*Command) (const CgOptions *options, const char *const *arguments);

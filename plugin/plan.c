@@ -120,7 +120,8 @@ uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel)
 {
   GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   g_autoptr (GArray) known = cg_facts_known_uids (facts);
-  for (guint i = 0; i < facts->rules->len && facts->config->bad->len > 0; i++) {
+  gboolean complete = cg_config_is_complete (facts->config);
+  for (guint i = 0; i < facts->rules->len && !complete; i++) {
     const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table &&
         !cg_uids_contain (known, rule->uids))

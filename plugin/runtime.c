@@ -25,17 +25,23 @@ make_directory (const char *path, GError **error)
   return FALSE;
 }
 
-int
+void
+cg_lock_release (CgLock lock)
+{
+  close (lock);
+}
+
+CgLock
 cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
 {
   if (!make_directory (runtime_dir, error))
-    return -1;
+    return CG_NO_LOCK;
   g_autofree char *path = g_build_filename (runtime_dir, "lock", NULL);
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s%s", path, g_strerror (errno),
                  geteuid () == 0 ? "" : "; run this as root");
-    return -1;
+    return CG_NO_LOCK;
   }
   gint64 end = g_get_monotonic_time () + (gint64) seconds * G_USEC_PER_SEC;
   while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
@@ -46,7 +52,7 @@ cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
           "for",
           path, seconds);
       close (fd);
-      return -1;
+      return CG_NO_LOCK;
     }
     g_usleep (POLL_US);
   }

@@ -7,9 +7,16 @@
 
 /* The runtime directory: the lock, and what the kernel cannot tell. */
 
-/* Waits for the lock that serialises runs, at most seconds. Returns a descriptor to close(2), or -1
- * with a CG_ERROR_FAILED. Creates the directory. */
-int cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error);
+/* A lock that is held: a descriptor, or CG_NO_LOCK. */
+typedef int CgLock;
+#define CG_NO_LOCK (-1)
+
+/* Waits for the lock that serialises runs, at most seconds. Returns CG_NO_LOCK with a
+ * CG_ERROR_FAILED if it is not to be had. Creates the directory. */
+CgLock cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error);
+
+void cg_lock_release (CgLock lock);
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC (CgLock, cg_lock_release, CG_NO_LOCK)
 
 /* net.ipv4.conf.IFACE.rp_filter as it was before we set it. */
 typedef struct {

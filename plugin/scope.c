@@ -109,7 +109,7 @@ cg_scope_everything (void)
 CgScope *
 cg_scope_new (const CgFacts *facts, const char *const *names)
 {
-  gboolean complete = facts->config->bad->len == 0;
+  gboolean complete = cg_config_is_complete (facts->config);
   CgScope *scope = cg_scope_everything ();
   if (!complete)
     scope->known = cg_facts_known_uids (facts);

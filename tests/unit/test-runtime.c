@@ -151,7 +151,7 @@ lock_keeps_others_out (Directory *directory, gconstpointer data)
 {
   (void) data;
   g_autoptr (GError) error = NULL;
-  int lock = cg_runtime_lock (directory->path, 0, &error);
+  CgLock lock = cg_runtime_lock (directory->path, 0, &error);
   g_assert_no_error (error);
   g_assert_cmpint (lock, >=, 0);
   g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
@@ -166,7 +166,7 @@ lock_is_free_again (Directory *directory, gconstpointer data)
   (void) data;
   for (int i = 0; i < 3; i++) {
     g_autoptr (GError) error = NULL;
-    int lock = cg_runtime_lock (directory->path, 0, &error);
+    CgLock lock = cg_runtime_lock (directory->path, 0, &error);
     g_assert_no_error (error);
     close (lock);
   }
@@ -178,7 +178,7 @@ lock_creates_its_directory (Directory *directory, gconstpointer data)
   (void) data;
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (directory->path, "a", "b", NULL);
-  int lock = cg_runtime_lock (path, 0, &error);
+  CgLock lock = cg_runtime_lock (path, 0, &error);
   g_assert_no_error (error);
   g_assert_cmpint (lock, >=, 0);
   close (lock);
