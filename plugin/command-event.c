@@ -35,6 +35,15 @@ gateways_of (const CgConfig *config, const char *ifname)
   return names;
 }
 
+/* Whether the interface can be that of a gateway, or of its file. Most events are about others, and
+ * must neither wait for anybody nor change anything. */
+static gboolean
+is_our_business (const CgConfig *config, const char *ifname)
+{
+  g_autoptr (GPtrArray) names = gateways_of (config, ifname);
+  return names->len > 0 || cg_config_find_bad (config, ifname);
+}
+
 /* An event only says: look again at the gateways of this interface. */
 static int
 look_again (const CgOptions *options, const char *ifname)
@@ -53,15 +62,26 @@ look_again (const CgOptions *options, const char *ifname)
   const GError *bad = cg_config_find_bad (config, ifname);
   int status = bad ? cg_fail (bad) : CG_EXIT_DONE;
   g_autoptr (GPtrArray) names = gateways_of (config, ifname);
-  if (names->len == 0) {
-    g_autofree char *quoted = cg_quote (ifname);
-    g_info ("%s is not the interface of any gateway", quoted);
+  if (names->len == 0)
     return status;
-  }
   g_ptr_array_add (names, NULL);
   if (!cg_apply (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
     return cg_fail (error);
   return status;
+}
+
+static int
+look_if_ours (const CgOptions *options, const char *ifname)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
+  if (!config)
+    return cg_fail (error);
+  if (is_our_business (config, ifname))
+    return look_again (options, ifname);
+  g_autofree char *quoted = cg_quote (ifname);
+  g_info ("%s is not the interface of any gateway", quoted);
+  return CG_EXIT_DONE;
 }
 
 static int
@@ -88,7 +108,7 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
   if (count == 3 && g_str_equal (arguments[0], "nm")) {
     if (!g_strv_contains (nm_actions, arguments[2]))
       return ignore (arguments[2]);
-    return look_again (options, arguments[1]);
+    return look_if_ours (options, arguments[1]);
   }
   if (count == 2 && g_str_equal (arguments[0], "networkd")) {
     const char *ifname = g_getenv ("IFACE");
@@ -96,7 +116,7 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
       return ignore (arguments[1]);
     if (!ifname)
       return usage ("networkd STATE, with the interface in the environment variable IFACE");
-    return look_again (options, ifname);
+    return look_if_ours (options, ifname);
   }
   return usage ("nm IFACE ACTION, or: event networkd STATE");
 }
