@@ -176,7 +176,7 @@ apply_once (const CgOptions *options,
     g_info ("nothing to do");
   }
   /* what was closed for want of a guard opens with the next look */
-  *again = removed_rules (ops) || unguarded->why || closed;
+  *again = removed_rules (ops) || unguarded->passing || closed;
   return TRUE;
 }
 

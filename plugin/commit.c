@@ -15,6 +15,7 @@ cg_unguarded_clear (CgUnguarded *unguarded)
 {
   g_clear_pointer (&unguarded->tables, g_array_unref);
   g_clear_pointer (&unguarded->why, g_free);
+  unguarded->passing = FALSE;
 }
 
 static gboolean
@@ -172,16 +173,18 @@ write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
 }
 
 static void
-note_unguarded (Run *run, const CgOp *op, const char *why)
+note_unguarded (Run *run, const CgOp *op, const GError *why)
 {
   CgUnguarded *unguarded = run->unguarded;
   if (!unguarded->tables)
     unguarded->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
   g_array_append_val (unguarded->tables, op->guard.table);
   if (!unguarded->why)
-    unguarded->why = g_strdup_printf ("%s: %s", op->guard.gateway, why);
+    unguarded->why = g_strdup_printf ("%s: %s", op->guard.gateway, why->message);
+  if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT))
+    unguarded->passing = TRUE;
   if (op->guard.required)
-    note_failure (run, op, why, NULL);
+    note_failure (run, op, why->message, NULL);
 }
 
 /* All guards in one transaction, or if it fails each in its own, and anew: one that the kernel does
@@ -199,7 +202,7 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
     op.guard.refill = FALSE;
     g_ptr_array_add (alone, &op);
     if (!write_together (alone, runtime_dir, &why))
-      note_unguarded (run, ops->pdata[i], why->message);
+      note_unguarded (run, ops->pdata[i], why);
   }
 }
 

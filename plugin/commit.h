@@ -5,8 +5,9 @@
 
 /* What became of guards that could not be written. */
 typedef struct {
-  GArray *tables; /* guint32: the tables of their gateways */
-  char *why;      /* of the first; NULL if there is none */
+  GArray *tables;   /* guint32: the tables of their gateways */
+  char *why;        /* of the first; NULL if there is none */
+  gboolean passing; /* to try again may help */
 } CgUnguarded;
 
 void cg_unguarded_clear (CgUnguarded *unguarded);

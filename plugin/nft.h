@@ -37,6 +37,6 @@ gboolean cg_nft_look (GArray *guards, guint32 *generation, GError **error);
 /* The same number alone. */
 gboolean cg_nft_generation (guint32 *generation, GError **error);
 
-/* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_FAILED:
- * there is no libnftables, or the kernel or the library refused. */
+/* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_ABSENT if
+ * there is no libnftables, and with a CG_ERROR_FAILED if the kernel or the library refused. */
 gboolean cg_nft_run (const char *commands, GError **error);

@@ -457,6 +457,24 @@ def test_a_guard_that_cannot_be_written_is_said_once_and_the_rest_works(lab):
     assert lab.ask(CONFINED) == "wg0"
 
 
+@pytest.mark.parametrize("guard_is", ["yes", "required"])
+def test_without_libnftables(lab, guard_is):
+    confine(lab, f"Guard={guard_is}")
+    Tunnel(lab, 0).up()
+    done = lab.run("host", "sh", "-c", "for library in /lib/*/libnftables.so.1; do"
+                   " mount --bind /dev/null $library; done; exec $0 -v reapply", lab.binary,
+                   check=False)
+    assert "install libnftables" in done.stderr
+    assert not guard(lab)
+    if guard_is == "yes":
+        assert done.returncode == 0
+        assert "looking again" not in done.stderr, "there is nothing to wait for"
+        assert lab.ask(CONFINED) == "wg0"
+    else:
+        assert done.returncode == 1
+        assert lab.ask(CONFINED) == "EACCES"
+
+
 def test_out_of_files_is_not_without_nftables(lab):
     confine(lab)
     done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket",
