@@ -118,13 +118,31 @@ removed_rules (const GArray *ops)
   return FALSE;
 }
 
+/* Gateways whose guard is required and could not be written at the last try are closed: the diff
+ * then takes their ways away. TRUE if there are any. */
+static gboolean
+close_unguarded (CgFacts *facts, const CgUnguarded *unguarded)
+{
+  gboolean any = FALSE;
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    for (guint j = 0; unguarded->tables && j < unguarded->tables->len; j++)
+      if (g_array_index (unguarded->tables, guint32, j) == tunnel->table &&
+          tunnel->gateway->guard == CG_GUARD_REQUIRED)
+        any = tunnel->unguarded = TRUE;
+  }
+  return any;
+}
+
 /* One look and what follows from it. *again if another look is due: because the kernel refused
- * something, which it may explain, or to see that nothing is left. */
+ * something, which it may explain, or to see that nothing is left. *unguarded is what the try
+ * before left, and then what this one leaves. */
 static gboolean
 apply_once (const CgOptions *options,
             const CgConfig *config,
             const char *const *names,
             CgIntent intent,
+            CgUnguarded *unguarded,
             gboolean *again,
             GError **error)
 {
@@ -135,6 +153,7 @@ apply_once (const CgOptions *options,
   g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
   if (!facts)
     return FALSE;
+  gboolean closed = close_unguarded (facts, unguarded);
   g_autoptr (CgScope) scope =
       intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
   g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
@@ -145,17 +164,19 @@ apply_once (const CgOptions *options,
     return TRUE;
   }
   forget_stale_filters (facts, options->runtime_dir);
-  if (!cg_commit (netlink, ops, options->runtime_dir, error)) {
+  cg_unguarded_clear (unguarded);
+  if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
     *again = TRUE;
     return FALSE;
   }
   if (ops->len > 0) {
     report_states (facts, names, intent);
     report_warnings (facts, names);
-    *again = removed_rules (ops);
   } else {
     g_info ("nothing to do");
   }
+  /* what was closed for want of a guard opens with the next look */
+  *again = removed_rules (ops) || unguarded->passing || closed;
   return TRUE;
 }
 
@@ -167,13 +188,17 @@ cg_apply (const CgOptions *options,
           GError **error)
 {
   gboolean again = TRUE, done = FALSE;
+  g_auto (CgUnguarded) unguarded = {NULL};
   g_autoptr (GError) why = NULL;
-  for (guint i = 0; i < MAX_TRIES && again; i++) {
+  /* one more behind a success: what it left closed is to open */
+  for (guint i = 0; again && i < MAX_TRIES + (done ? 1 : 0); i++) {
     if (why)
       g_info ("looking again: %s", why->message);
     g_clear_error (&why);
-    done = apply_once (options, config, names, intent, &again, &why);
+    done = apply_once (options, config, names, intent, &unguarded, &again, &why);
   }
+  if (done && unguarded.why)
+    g_warning ("no guard: %s", unguarded.why);
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
   return done;

@@ -6,8 +6,17 @@
 typedef struct {
   GPtrArray *ops;     /* const CgOp: of the step at hand */
   GHashTable *failed; /* tables with a failure */
-  GError *error;      /* the first failure */
+  CgUnguarded *unguarded;
+  GError *error; /* the first failure */
 } Run;
+
+void
+cg_unguarded_clear (CgUnguarded *unguarded)
+{
+  g_clear_pointer (&unguarded->tables, g_array_unref);
+  g_clear_pointer (&unguarded->why, g_free);
+  unguarded->passing = FALSE;
+}
 
 static gboolean
 is_route_step (CgStep step)
@@ -22,10 +31,16 @@ is_rule_step (CgStep step)
   return step == CG_STEP_ADD_RULE || step == CG_STEP_DEL_RULE;
 }
 
+static gboolean
+is_guard_step (CgStep step)
+{
+  return step == CG_STEP_GUARD || step == CG_STEP_UNGUARD;
+}
+
 static guint32
 table_of (const CgOp *op)
 {
-  if (op->step == CG_STEP_GUARD)
+  if (is_guard_step (op->step))
     return op->guard.table;
   if (is_route_step (op->step))
     return op->route.table;
@@ -46,9 +61,12 @@ note_failure (Run *run, const CgOp *op, const char *why, const char *more)
 static gboolean
 may_run (Run *run, const CgOp *op)
 {
+  /* one guard may let go only whom another one was written to hold */
+  if (op->step == CG_STEP_UNGUARD && run->unguarded->why)
+    return FALSE;
   if (!run->error)
     return TRUE;
-  if (op->step == CG_STEP_GUARD || op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_LEAVE_WAY ||
+  if (is_guard_step (op->step) || op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_LEAVE_WAY ||
       op->step == CG_STEP_DEL_PROHIBIT) {
     g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
     return FALSE;
@@ -107,59 +125,97 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
     note_failure (run, op, error->message, NULL);
 }
 
-/* Keeps how the kernel shows what was just written, to know it again. */
+/* Keeps how the kernel shows what was just written, to know it again; unless somebody else changed
+ * nftables since, who may have changed that. */
 static void
-remember_guards (const GPtrArray *ops, const char *runtime_dir)
+remember_guards (const GPtrArray *ops, guint32 generation, const char *runtime_dir)
 {
   g_autoptr (GArray) found = cg_guards_found_new ();
-  if (!cg_nft_look (found, NULL))
-    return;
+  guint32 now;
+  gboolean seen = cg_nft_look (found, &now, NULL) && now == generation;
   for (guint i = 0; i < ops->len; i++) {
     const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
     cg_runtime_forget_guard (runtime_dir, guard->gateway);
-    for (guint j = 0; guard->text && j < found->len; j++) {
-      const CgGuardFound *now = &g_array_index (found, CgGuardFound, j);
-      if (!g_str_equal (now->gateway, guard->gateway))
+    for (guint j = 0; seen && guard->text && j < found->len; j++) {
+      const CgGuardFound *stands = &g_array_index (found, CgGuardFound, j);
+      if (!g_str_equal (stands->gateway, guard->gateway))
         continue;
       g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, guard->text, -1);
-      const CgSavedGuard saved = {now->gateway, sum, now->fingerprint};
+      const CgSavedGuard saved = {stands->gateway, sum, stands->fingerprint};
       cg_runtime_save_guard (runtime_dir, &saved);
     }
   }
 }
 
-/* All guards in one transaction, so that no two of them contradict each other if it fails. It is
- * not one for a packet that is on its way between their chains: see LIMITS in custom-gateway(8). */
-static void
-write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
+/* The next number of a change; 0 is left out (nf_tables_commit in net/netfilter/nf_tables_api.c).
+ */
+static guint32
+next_generation (guint32 generation)
+{
+  return generation + 1 ? generation + 1 : 1;
+}
+
+static gboolean
+write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
 {
   g_autoptr (GString) commands = g_string_new (NULL);
-  g_autoptr (GError) error = NULL;
+  guint32 before = 0;
   for (guint i = 0; i < ops->len; i++) {
     g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
     g_string_append_printf (commands, "%s\n", text);
   }
-  if (cg_nft_run (commands->str, &error)) {
-    remember_guards (ops, runtime_dir);
+  gboolean counted = cg_nft_generation (&before, NULL);
+  if (!cg_nft_run (commands->str, error))
+    return FALSE;
+  /* what nobody counted is remembered as nothing: it will be written again */
+  remember_guards (ops, counted ? next_generation (before) : 0, runtime_dir);
+  return TRUE;
+}
+
+static void
+note_unguarded (Run *run, const CgOp *op, const GError *why)
+{
+  CgUnguarded *unguarded = run->unguarded;
+  if (!unguarded->tables)
+    unguarded->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
+  g_array_append_val (unguarded->tables, op->guard.table);
+  if (!unguarded->why)
+    unguarded->why = g_strdup_printf ("%s: %s", op->guard.gateway, why->message);
+  if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT))
+    unguarded->passing = TRUE;
+  if (op->guard.required)
+    note_failure (run, op, why->message, NULL);
+}
+
+/* All guards in one transaction, or if it fails each in its own, and anew: one that the kernel does
+ * not take must not cost the others theirs. */
+static void
+write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
+{
+  g_autoptr (GError) error = NULL;
+  if (write_together (ops, runtime_dir, &error))
     return;
-  }
-  gboolean required = FALSE;
   for (guint i = 0; i < ops->len; i++) {
-    const CgOp *op = ops->pdata[i];
-    if (op->guard.required)
-      note_failure (run, op, error->message, NULL);
-    required = required || op->guard.required;
+    CgOp op = *(const CgOp *) ops->pdata[i];
+    g_autoptr (GPtrArray) alone = g_ptr_array_new ();
+    g_autoptr (GError) why = NULL;
+    op.guard.refill = FALSE;
+    g_ptr_array_add (alone, &op);
+    if (!write_together (alone, runtime_dir, &why))
+      note_unguarded (run, ops->pdata[i], why);
   }
-  if (!required)
-    g_warning ("no guard: %s", error->message);
 }
 
 gboolean
-cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GError **error)
+cg_commit (CgNetlink *netlink,
+           const GArray *ops,
+           const char *runtime_dir,
+           CgUnguarded *unguarded,
+           GError **error)
 {
   g_autoptr (GHashTable) failed = g_hash_table_new (NULL, NULL);
   g_autoptr (GPtrArray) step_ops = g_ptr_array_new ();
-  Run run = {.ops = step_ops, .failed = failed};
+  Run run = {.ops = step_ops, .failed = failed, .unguarded = unguarded};
   gboolean alive = TRUE;
 
   for (guint i = 0; i < ops->len && alive;) {
@@ -174,7 +230,7 @@ cg_commit (CgNetlink *netlink, const GArray *ops, const char *runtime_dir, GErro
       else
         g_ptr_array_add (step_ops, op);
     }
-    if (step_ops->len > 0 && step == CG_STEP_GUARD)
+    if (step_ops->len > 0 && is_guard_step (step))
       write_guards (step_ops, runtime_dir, &run);
     else if (step_ops->len > 0)
       alive = send_step (netlink, &run);

@@ -143,6 +143,26 @@ rule_is_held (const CgScope *scope, const CgRule *rule)
   return scope->known && !cg_uids_contain (scope->known, rule->uids);
 }
 
+static const CgGuardFound *
+find_guard (const GArray *guards, const char *gateway)
+{
+  for (guint i = 0; i < guards->len; i++) {
+    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
+    if (g_str_equal (guard->gateway, gateway))
+      return guard;
+  }
+  return NULL;
+}
+
+static gboolean
+guard_is_held (const CgGuardFound *guard, const CgScope *scope)
+{
+  for (guint i = 0; i < guard->uids->len; i++)
+    if (!cg_uids_contain (scope->known, g_array_index (guard->uids, CgUidRange, i)))
+      return TRUE;
+  return FALSE;
+}
+
 /* Whether the operation would set somebody free, or take a way from somebody, whom no good file
  * knows: he may stand in a bad one. held has the tables that such people's rules look up. */
 static gboolean
@@ -151,6 +171,8 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
   switch (op->step) {
   case CG_STEP_DEL_RULE:
     return rule_is_held (scope, &op->rule);
+  case CG_STEP_UNGUARD:
+    return !op->guard.text && guard_is_held (find_guard (facts->guards, op->guard.gateway), scope);
   case CG_STEP_DEL_PROHIBIT:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table));
   case CG_STEP_DEL_WAY:
@@ -182,17 +204,6 @@ drop_held (GArray *ops, const CgFacts *facts, const CgScope *scope)
   g_array_set_size (ops, kept);
 }
 
-static const CgGuardFound *
-find_guard (const GArray *guards, const char *gateway)
-{
-  for (guint i = 0; i < guards->len; i++) {
-    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
-    if (g_str_equal (guard->gateway, gateway))
-      return guard;
-  }
-  return NULL;
-}
-
 /* What we kept of a guard that stands just as we wrote it; NULL if there is none, or somebody else
  * has changed it since. */
 static const CgSavedGuard *
@@ -207,11 +218,11 @@ untouched_guard (const CgFacts *facts, const char *gateway)
   return NULL;
 }
 
-/* Whether it says what we would write now, too. */
+/* Whether it says what is wanted, too. */
 static gboolean
-guard_is_right (const CgSavedGuard *untouched, const CgGuardPlan *plan)
+guard_is_right (const CgSavedGuard *untouched, const char *wanted)
 {
-  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, plan->text, -1);
+  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, wanted, -1);
   return untouched && g_str_equal (untouched->text, sum);
 }
 
@@ -224,15 +235,29 @@ guard_is_planned (const CgPlan *plan, const char *gateway)
   return FALSE;
 }
 
-static gboolean
-guard_in_scope (const CgFacts *facts, const CgScope *scope, const char *gateway)
+static void
+add_guard_op (GArray *ops, CgStep step, const CgGuardPlan *guard, const char *text, gboolean refill)
 {
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_str_equal (tunnel->gateway->name, gateway))
-      return cg_scope_has (scope, tunnel->table);
-  }
-  return scope->all;
+  CgOp op = {.step = step,
+             .guard = {.gateway = guard->gateway,
+                       .text = text,
+                       .table = guard->table,
+                       .required = guard->required,
+                       .refill = refill}};
+  g_array_append_val (ops, op);
+}
+
+static void
+diff_guard (GArray *ops, const CgGuardPlan *guard, const CgFacts *facts)
+{
+  const CgSavedGuard *untouched = untouched_guard (facts, guard->gateway);
+  const char *first = guard->wide ? guard->wide : guard->text;
+  if (guard_is_right (untouched, guard->text))
+    return;
+  if (!guard_is_right (untouched, first))
+    add_guard_op (ops, CG_STEP_GUARD, guard, first, untouched != NULL);
+  if (guard->wide)
+    add_guard_op (ops, CG_STEP_UNGUARD, guard, guard->text, TRUE);
 }
 
 static void
@@ -240,22 +265,15 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
 {
   for (guint i = 0; i < plan->guards->len; i++) {
     const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
-    const CgSavedGuard *untouched = untouched_guard (facts, guard->gateway);
-    CgOp op = {.step = CG_STEP_GUARD,
-               .guard = {.gateway = guard->gateway,
-                         .text = guard->text,
-                         .table = guard->table,
-                         .required = guard->required,
-                         .refill = untouched != NULL}};
     /* where nobody can see a guard nobody can write one; only who insists is to hear of it */
     gboolean hopeless = facts->guards_unseen && !guard->required;
-    if (cg_scope_has (scope, guard->table) && !hopeless && !guard_is_right (untouched, guard))
-      g_array_append_val (ops, op);
+    if (cg_scope_has (scope, guard->table) && !hopeless)
+      diff_guard (ops, guard, facts);
   }
   for (guint i = 0; i < facts->guards->len; i++) {
     const char *gateway = g_array_index (facts->guards, CgGuardFound, i).gateway;
-    CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = gateway, .required = TRUE}};
-    if (!guard_is_planned (plan, gateway) && guard_in_scope (facts, scope, gateway))
+    CgOp op = {.step = CG_STEP_UNGUARD, .guard = {.gateway = gateway, .required = TRUE}};
+    if (!guard_is_planned (plan, gateway) && cg_scope_has_guard (scope, facts, gateway))
       g_array_append_val (ops, op);
   }
 }
@@ -335,6 +353,7 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_SET_FILTER:
     return filter_to_string (&op->filter);
   case CG_STEP_GUARD:
+  case CG_STEP_UNGUARD:
     return guard_to_string (&op->guard);
   case CG_STEP_ADD_RULE:
   case CG_STEP_DEL_RULE:

@@ -12,8 +12,11 @@ typedef enum {
   CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it */
   CG_STEP_DEL_WAY,        /* closes: ways that are no longer wanted, through a table that stays */
   CG_STEP_ADD_RULE,       /* closes */
-  CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand */
+  CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand; a guard still
+                             holds whom it is to let go, who may be another guard's: one transaction
+                             is not one for a packet on its way between two guards */
   CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
+  CG_STEP_UNGUARD,        /* releases whom guards are to let go, and takes guards away */
   CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
                              somebody else behind ours would have taken over */
   CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */

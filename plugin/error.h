@@ -3,12 +3,14 @@
 
 #include <glib.h>
 
-/* The one error domain; its codes are the exit statuses of custom-gateway(8). */
+/* The one error domain; its first two codes are exit statuses of custom-gateway(8), the third never
+ * gets so far. */
 #define CG_ERROR (cg_error_quark ())
 
 typedef enum {
   CG_ERROR_FAILED = 1, /* the system or the kernel refused */
   CG_ERROR_CONFIG = 2, /* bad usage or bad configuration: nothing was changed */
+  CG_ERROR_ABSENT = 3, /* the kernel does not have it, or not for us: to try again is no use */
 } CgError;
 
 GQuark cg_error_quark (void);

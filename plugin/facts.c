@@ -2,11 +2,9 @@
 #include "facts.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
-#include <string.h>
 
 #include "rtnl.h"
+#include "tunnels.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
 #define TABLE_BASE 198000000u
@@ -34,9 +32,12 @@ cg_facts_free (CgFacts *facts)
 }
 
 static void
-tunnel_clear (gpointer tunnel)
+tunnel_clear (gpointer data)
 {
-  g_clear_pointer (&((CgTunnel *) tunnel)->addresses, g_array_unref);
+  CgTunnel *tunnel = data;
+  g_clear_pointer (&tunnel->addresses, g_array_unref);
+  g_clear_pointer (&tunnel->sharers, g_ptr_array_unref);
+  cg_wireguard_clear (&tunnel->wireguard);
 }
 
 CgFacts *
@@ -105,16 +106,22 @@ gather_kept (CgFacts *facts, const char *runtime_dir)
   }
 }
 
-/* Without nftables, or without the privilege to look, everything else still works. */
-static void
-gather_guards (CgFacts *facts, const char *runtime_dir)
+/* Without nftables, or without the privilege to look, everything else still works. A look that
+ * failed for another reason is a failure: who knows what stands there. */
+static gboolean
+gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
 {
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) why = NULL;
   cg_runtime_load_guards (runtime_dir, facts->saved_guards);
-  if (cg_nft_look (facts->guards, &error))
-    return;
+  if (cg_nft_look (facts->guards, NULL, &why))
+    return TRUE;
   g_array_set_size (facts->guards, 0);
-  facts->guards_unseen = g_strdup (error->message);
+  if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT)) {
+    g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guards: ");
+    return FALSE;
+  }
+  facts->guards_unseen = g_strdup (why->message);
+  return TRUE;
 }
 
 static gboolean
@@ -239,77 +246,6 @@ choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **err
   return FALSE;
 }
 
-static gboolean
-address_is_usable (const CgAddress *address)
-{
-  if (address->family == AF_INET)
-    return address->scope < RT_SCOPE_HOST;
-  if (address->flags & IFA_F_DADFAILED)
-    return FALSE;
-  if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
-    return FALSE;
-  return address->scope <= RT_SCOPE_LINK;
-}
-
-static gboolean
-gather_addresses (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error)
-{
-  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
-  for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
-    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
-    g_autoptr (GError) why = NULL;
-    if (!facts->has[i])
-      continue;
-    cg_rtnl_get_addresses (request, cg_families[i], tunnel->ifindex);
-    int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_address, addresses, &why);
-    if (number != 0 && number != ENODEV) { /* ENODEV: it vanished just now */
-      g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the addresses: ");
-      return FALSE;
-    }
-  }
-  for (guint i = 0; i < addresses->len; i++) {
-    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex || !address_is_usable (address))
-      continue;
-    tunnel->usable[cg_family_index (address->family)] = TRUE;
-    if (address->scope != RT_SCOPE_UNIVERSE)
-      continue;
-    tunnel->global_ipv6 = tunnel->global_ipv6 || address->family == AF_INET6;
-    if (!tunnel->addresses)
-      tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-    g_array_append_val (tunnel->addresses, address->address);
-  }
-  return TRUE;
-}
-
-static gboolean
-gather_tunnel (const CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **error)
-{
-  const char *ifname = tunnel->gateway->interface;
-  tunnel->rp_filter = -1;
-  if (!ifname)
-    return TRUE;
-
-  Message space;
-  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
-  g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
-  g_autoptr (GError) why = NULL;
-  cg_rtnl_get_link (request, ifname);
-  int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_link, links, &why);
-  if (number == ENODEV || (number == 0 && links->len == 0))
-    return TRUE;
-  if (number != 0) {
-    g_propagate_prefixed_error (error, g_steal_pointer (&why), "%s: ", ifname);
-    return FALSE;
-  }
-  CgLink link = g_array_index (links, CgLink, 0);
-  tunnel->ifindex = link.ifindex;
-  tunnel->is_up = (link.flags & IFF_UP) != 0;
-  tunnel->rp_filter = cg_sysctl_read_filter (ifname);
-  return gather_addresses (facts, netlink, tunnel, error);
-}
-
 CgFacts *
 cg_facts_gather (const CgConfig *config,
                  CgNetlink *netlink,
@@ -319,19 +255,18 @@ cg_facts_gather (const CgConfig *config,
   g_autoptr (CgFacts) facts = cg_facts_new (config);
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
-  gather_guards (facts, runtime_dir);
 
-  if (!gather_rules (facts, netlink, error) ||
+  if (!gather_guards (facts, runtime_dir, error) || !gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))
     return NULL;
   for (guint i = 0; i < config->gateways->len; i++) {
     CgTunnel tunnel = {.gateway = config->gateways->pdata[i]};
-    gboolean good = choose_table (facts, netlink, &tunnel, error) &&
-                    gather_tunnel (facts, netlink, &tunnel, error);
-    g_array_append_val (facts->tunnels, tunnel);
-    if (!good)
+    if (!choose_table (facts, netlink, &tunnel, error))
       return NULL;
+    g_array_append_val (facts->tunnels, tunnel);
   }
+  if (!cg_tunnels_gather (facts, netlink, error))
+    return NULL;
   name_interfaces (facts->routes);
   name_interfaces (facts->foreign);
   return g_steal_pointer (&facts);

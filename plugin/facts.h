@@ -6,6 +6,7 @@
 #include "nft.h"
 #include "routing.h"
 #include "runtime.h"
+#include "wireguard.h"
 
 /* What the plan is made from: a snapshot of everything that it depends on, as plain data. */
 
@@ -14,12 +15,17 @@ typedef struct {
   const CgGateway *gateway;
   guint32 table;                  /* the gateway's own, see cg_facts_table_candidate */
   guint32 ifindex;                /* 0 if there is no such interface */
+  char kind[16];                  /* of the interface, as CgLink has it */
   gboolean is_up;                 /* IFF_UP */
   gboolean usable[CG_N_FAMILIES]; /* has an address of the family that traffic can leave with; for
                                      IPv6 also one of link scope */
   gboolean global_ipv6;           /* one of them of global scope (ULA too) */
   GArray *addresses;              /* CgPrefix: all of them that are of global scope; NULL if none */
-  int rp_filter;                  /* net.ipv4.conf.IFACE.rp_filter, or -1 */
+  GPtrArray *sharers;    /* char *: other interfaces that carry one of them; NULL if none */
+  int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
+  CgWireguard wireguard; /* of the kernel, if it is one that is up and has a guard */
+  gboolean
+      unguarded; /* its guard is required and could just now not be written: it must be closed */
 } CgTunnel;
 
 /* net.ipv4.conf.IFACE.rp_filter (ip-sysctl.rst): 1 drops what would not be answered by the same

@@ -34,9 +34,7 @@ gateway_new (const char *name)
   gateway->uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   gateway->dns = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->bypass = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  /* Not yet CG_GUARD_YES, as is meant: what WireGuard in the kernel wraps up still carries the
-   * program's socket, and the guard would drop it on its way to the LAN. */
-  gateway->guard = CG_GUARD_NO;
+  gateway->guard = CG_GUARD_YES;
   gateway->priority = CG_PRIORITY_DEFAULT;
   return gateway;
 }

@@ -11,6 +11,13 @@
 /* Before connection tracking (-200) and raw (-300), which need not see what is dropped. */
 #define PRIORITY_PREROUTING (-350)
 
+/* What a tunnel in the kernel may wrap packets into, and no program send that has not CAP_NET_RAW,
+ * with which it could pass any guard: IP in IP, IPv6 in IP, GRE, ESP, AH (linux/in.h). */
+#define WRAPPERS "{ 4, 41, 47, 50, 51 }"
+/* WireGuard makes a handshake every 2 minutes and forgets a session after 3 (its white paper, 6.1):
+ * a peer that has heard no packet of its own making for longer has gone. */
+#define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
+
 static void
 append_uids (GString *text, const GArray *uids, const GArray *more)
 {
@@ -19,7 +26,7 @@ append_uids (GString *text, const GArray *uids, const GArray *more)
   if (more)
     g_array_append_vals (all, more->data, more->len);
   cg_uids_normalise (all);
-  g_string_append (text, "set uids { typeof meta skuid; flags interval; ");
+  g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
   for (guint i = 0; i < all->len; i++) {
     g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
     g_string_append_printf (text, "%s%s", i ? ", " : "elements = { ", range);
@@ -62,64 +69,144 @@ append_rules (GString *text, const char *field, const GArray *prefixes, const ch
   }
 }
 
-/* The ways that are left to the confined. */
+/* Where the tunnel's own packets go: what WireGuard said when this was written, and what its own
+ * packets showed since (see append_learning). */
+static void
+append_endpoints (GString *text, const CgWireguard *wireguard)
+{
+  static const char *const types[CG_N_FAMILIES] = {"ipv4_addr", "ipv6_addr"};
+  for (guint family = 0; family < CG_N_FAMILIES; family++) {
+    char number = cg_families[family] == AF_INET6 ? '6' : '4';
+    guint count = 0;
+    g_string_append_printf (text, "set " CG_NFT_ENDPOINTS "%c { type %s . inet_service; ", number,
+                            types[family]);
+    for (guint i = 0; wireguard->endpoints && i < wireguard->endpoints->len; i++) {
+      const CgEndpoint *endpoint = &g_array_index (wireguard->endpoints, CgEndpoint, i);
+      char address[INET6_ADDRSTRLEN];
+      if (endpoint->address.family != cg_families[family])
+        continue;
+      inet_ntop (cg_families[family], endpoint->address.address, address, sizeof address);
+      g_string_append_printf (text, "%s%s . %u", count++ ? ", " : "elements = { ", address,
+                              endpoint->port);
+    }
+    g_string_append (text, count > 0 ? " }; }; " : "}; ");
+    g_string_append_printf (text, "set learned%c { type %s . inet_service; " LEARNED "}; ", number,
+                            types[family]);
+  }
+}
+
+/* The tunnel's own packets, into which the kernel has wrapped those of the confined: they keep the
+ * program's socket. WireGuard's are known by the port that its sockets hold while it is up, so that
+ * no program can have it, and by its mark, which takes CAP_NET_ADMIN to set; without a mark by
+ * where they go, because of the moment when the port is free already and the guard not yet another.
+ */
+static void
+append_own_packets (GString *text, const CgWireguard *wireguard)
+{
+  g_string_append (text, "meta l4proto " WRAPPERS " accept; ");
+  if (!wireguard->port)
+    return;
+  if (wireguard->mark) {
+    g_string_append_printf (text, "udp sport %u meta mark 0x%08x accept; ", wireguard->port,
+                            wireguard->mark);
+    return;
+  }
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    const char *family = keyword (cg_families[i]);
+    char number = cg_families[i] == AF_INET6 ? '6' : '4';
+    g_string_append_printf (text,
+                            "udp sport %u %s daddr . udp dport @" CG_NFT_ENDPOINTS "%c accept; "
+                            "udp sport %u %s daddr . udp dport @learned%c accept; ",
+                            wireguard->port, family, number, wireguard->port, family, number);
+  }
+}
+
+/* A peer may move. What WireGuard itself makes, as handshakes, belongs to no program and shows
+ * where to; it makes one 15 seconds after it last heard from the peer. */
+static void
+append_learning (GString *text, const CgWireguard *wireguard)
+{
+  for (guint i = 0; i < CG_N_FAMILIES && wireguard->port && !wireguard->mark; i++)
+    g_string_append_printf (text, "udp sport %u update @learned%c { %s daddr . udp dport }; ",
+                            wireguard->port, cg_families[i] == AF_INET6 ? '6' : '4',
+                            keyword (cg_families[i]));
+}
+
+/* The ways that are left to the confined, and what becomes of what takes another. A connection is
+ * reset, on its own side alone: connect(2) would otherwise hang, and a connection from before would
+ * outlive its program, sending what belongs to nobody any more. Other calls get EPERM. */
 static void
 append_ways (GString *text, const CgGateway *gateway)
 {
-  g_string_append (text, "chain ways { oifname \"lo\" accept; ");
+  g_string_append (text, "chain stop { counter name dropped; "
+                         "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
+                         "chain ways { oifname \"lo\" accept; ");
   if (gateway->interface)
     g_string_append_printf (text, "%soifname \"%s\" accept; ",
                             gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "",
                             gateway->interface);
   append_rules (text, "daddr", gateway->bypass, "accept");
-  g_string_append (text, "counter name dropped drop; }; ");
+  g_string_append (text, "goto stop; }; ");
 }
 
 /* Questions for names go to the name servers of the gateway alone, loopback included: whoever
- * listens there asks in its own name, by its own way. */
+ * listens there asks in its own name, by its own way. If they are still to be found out, to none.
+ */
 static void
-append_confined (GString *text, const CgGateway *gateway)
+append_confined (GString *text, const CgTunnel *tunnel)
 {
   static const char port[] = "meta l4proto { tcp, udp } th dport 53";
+  const CgGateway *gateway = tunnel->gateway;
   g_string_append (text, "chain confined { ");
-  if (gateway->dns_mode == CG_DNS_SERVERS) {
+  append_own_packets (text, &tunnel->wireguard);
+  if (gateway->dns_mode != CG_DNS_NONE) {
     for (guint i = 0; i < CG_N_FAMILIES; i++) {
       g_autoptr (GString) set = g_string_new (NULL);
       if (append_prefixes (set, gateway->dns, cg_families[i]))
         g_string_append_printf (text, "%s %s daddr %s goto ways; ", port, keyword (cg_families[i]),
                                 set->str);
     }
-    g_string_append_printf (text, "%s counter name dropped drop; ", port);
+    g_string_append_printf (text, "%s goto stop; ", port);
   }
   g_string_append (text, "goto ways; }; ");
+}
+
+/* The interfaces whose addresses these are: other ones may carry the same. */
+static char *
+owners (const CgTunnel *tunnel)
+{
+  g_autoptr (GString) names = g_string_new ("{ \"lo\"");
+  if (tunnel->gateway->interface)
+    g_string_append_printf (names, ", \"%s\"", tunnel->gateway->interface);
+  for (guint i = 0; tunnel->sharers && i < tunnel->sharers->len; i++)
+    g_string_append_printf (names, ", \"%s\"", (const char *) tunnel->sharers->pdata[i]);
+  return g_strconcat (names->str, " }", NULL);
 }
 
 char *
 cg_guard_text (const CgTunnel *tunnel, const GArray *more)
 {
-  const CgGateway *gateway = tunnel->gateway;
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autofree char *table = cg_nft_table_of (gateway->name);
-  const char *interface = gateway->interface ? gateway->interface : "lo";
+  g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
+  g_autofree char *interfaces = owners (tunnel);
 
-  g_string_append_printf (text, "table inet %s { ", table);
-  g_string_append (text, "counter dropped { }; ");
-  append_uids (text, gateway->uids, more);
-  append_ways (text, gateway);
-  append_confined (text, gateway);
+  g_string_append_printf (text, "table inet %s { counter dropped { }; ", table);
+  append_uids (text, tunnel->gateway->uids, more);
+  append_endpoints (text, &tunnel->wireguard);
+  append_ways (text, tunnel->gateway);
+  append_confined (text, tunnel);
 
-  g_autofree char *leaves =
-      g_strdup_printf ("oifname != { \"lo\", \"%s\" } counter name dropped drop", interface);
   g_string_append_printf (text,
                           "chain output { type filter hook output priority %d; policy accept; "
-                          "meta skuid @uids goto confined; ",
+                          "meta skuid @" CG_NFT_UIDS " goto confined; ",
                           PRIORITY_OUTPUT);
+  append_learning (text, &tunnel->wireguard);
+  g_autofree char *leaves = g_strdup_printf ("oifname != %s counter name dropped drop", interfaces);
   append_rules (text, "saddr", tunnel->addresses, leaves);
-  g_autofree char *comes =
-      g_strdup_printf ("iifname != { \"lo\", \"%s\" } counter name dropped drop", interface);
   g_string_append_printf (
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
+  g_autofree char *comes = g_strdup_printf ("iifname != %s counter name dropped drop", interfaces);
   append_rules (text, "daddr", tunnel->addresses, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
@@ -137,5 +224,8 @@ char *
 cg_guard_emptying (const char *gateway)
 {
   g_autofree char *table = cg_nft_table_of (gateway);
-  return g_strdup_printf ("flush table inet %s; flush set inet %s uids", table, table);
+  return g_strdup_printf ("flush table inet %s; flush set inet %s " CG_NFT_UIDS
+                          "; flush set inet %s " CG_NFT_ENDPOINTS
+                          "4; flush set inet %s " CG_NFT_ENDPOINTS "6",
+                          table, table, table, table);
 }

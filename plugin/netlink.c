@@ -46,6 +46,14 @@ set_options (struct mnl_socket *socket, GError **error)
   return TRUE;
 }
 
+/* What socket(2) says for ever: no such family, or a sandbox without it. The rest (EMFILE, ENOBUFS,
+ * ENOMEM ...) passes. */
+static gboolean
+is_final (int number)
+{
+  return number == EPROTONOSUPPORT || number == EAFNOSUPPORT || number == EPERM || number == EACCES;
+}
+
 CgNetlink *
 cg_netlink_open (int family, GError **error)
 {
@@ -53,8 +61,8 @@ cg_netlink_open (int family, GError **error)
   netlink->received = g_malloc (RECEIVE_SIZE);
   netlink->socket = mnl_socket_open2 (family, SOCK_CLOEXEC);
   if (!netlink->socket || mnl_socket_bind (netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot open a netlink socket: %s",
-                 g_strerror (errno));
+    g_set_error (error, CG_ERROR, is_final (errno) ? CG_ERROR_ABSENT : CG_ERROR_FAILED,
+                 "cannot open a netlink socket: %s", g_strerror (errno));
     return NULL;
   }
   if (!set_options (netlink->socket, error))
@@ -67,6 +75,7 @@ cg_netlink_free (CgNetlink *netlink)
 {
   if (netlink->socket)
     mnl_socket_close (netlink->socket);
+  explicit_bzero (netlink->received, RECEIVE_SIZE); /* WireGuard tells its keys unasked */
   g_free (netlink->received);
   g_free (netlink);
 }

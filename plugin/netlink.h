@@ -12,8 +12,9 @@ typedef struct CgNetlink CgNetlink;
 /* Bytes that hold any message that we send. */
 #define CG_NETLINK_MESSAGE_MAX 4096
 
-/* Opens one to a family of netlink(7): NETLINK_ROUTE or NETLINK_NETFILTER. NULL with a
- * CG_ERROR_FAILED if the kernel does not have it, or not with strict checking (Linux 4.20). */
+/* Opens one to a family of netlink(7): NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_GENERIC. NULL
+ * with a CG_ERROR_ABSENT if the kernel does not have it, or does not let us, and with a
+ * CG_ERROR_FAILED if it is out of something, or does not check strictly (before Linux 4.20). */
 CgNetlink *cg_netlink_open (int family, GError **error);
 void cg_netlink_free (CgNetlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgNetlink, cg_netlink_free)

@@ -2,19 +2,20 @@
 #include "nft.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <endian.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <nftables/libnftables.h>
 #include <string.h>
 
 #include "gateway.h"
 #include "netlink.h"
+#include "nft-uids.h"
 
 #define TABLE_PREFIX "custom-gateway-"
-#define LIBRARY      "libnftables.so.1"
+/* So many looks in a row that others disturbed are no accident. */
+#define MAX_LOOKS 16
 
 /* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
@@ -46,6 +47,7 @@ guard_found_clear (gpointer guard)
 {
   g_free (((CgGuardFound *) guard)->gateway);
   g_free (((CgGuardFound *) guard)->fingerprint);
+  g_array_unref (((CgGuardFound *) guard)->uids);
 }
 
 GArray *
@@ -106,33 +108,93 @@ parse_object (const struct nlmsghdr *message, GArray *objects)
   return TRUE;
 }
 
-/* Dumps objects of the type (NFT_MSG_GET*): of one table if table is not NULL, of one set if set is
- * not NULL. */
+/* Starts a question of the type (NFT_MSG_GET*). */
+static struct nlmsghdr *
+start_request (void *space, guint16 type)
+{
+  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
+  request->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type);
+  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
+  header->nfgen_family = NFPROTO_INET;
+  header->version = NFNETLINK_V0;
+  return request;
+}
+
+/* EINVAL and EOPNOTSUPP are how nfnetlink refuses what it does not have, EPERM whom it does not
+ * know. */
+static gboolean
+finish (int number, GError *why, GError **error)
+{
+  if (number == EINVAL || number == EOPNOTSUPP || number == EPERM)
+    why->code = CG_ERROR_ABSENT;
+  if (number != 0)
+    g_propagate_error (error, why);
+  return number == 0;
+}
+
+/* Dumps objects of the type: of one table if table is not NULL, of one set if set is not NULL. */
 static gboolean
 dump (CgNetlink *netlink,
       guint16 type,
       const char *table,
       const char *set,
-      GArray *objects,
+      CgNetlinkParse parse,
+      GArray *out,
       GError **error)
 {
   guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
-  request->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type);
+  struct nlmsghdr *request = start_request (space, type);
+  GError *why = NULL;
   request->nlmsg_flags = NLM_F_DUMP;
-  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
-  header->nfgen_family = NFPROTO_INET;
-  header->version = NFNETLINK_V0;
   if (table)
     mnl_attr_put_strz (request, ATTRIBUTE_TABLE, table);
   if (set)
     mnl_attr_put_strz (request, NFTA_SET_ELEM_LIST_SET, set);
-  int number = cg_netlink_ask (netlink, request, parse_object, objects, error);
+  int number = cg_netlink_ask (netlink, request, parse, out, &why);
   if (number == ENOENT) { /* a set that somebody has taken away: the fingerprint will show it */
-    g_clear_error (error);
+    g_clear_error (&why);
     return TRUE;
   }
-  return number == 0;
+  return finish (number, why, error);
+}
+
+static gboolean
+parse_generation (const struct nlmsghdr *message, GArray *numbers)
+{
+  const struct nlattr *attribute;
+  if (message->nlmsg_len < NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg)))
+    return FALSE;
+  mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
+  {
+    if (mnl_attr_get_type (attribute) != NFTA_GEN_ID)
+      continue;
+    if (mnl_attr_validate (attribute, MNL_TYPE_U32) < 0)
+      return FALSE;
+    guint32 number = ntohl (mnl_attr_get_u32 (attribute));
+    g_array_append_val (numbers, number);
+  }
+  return TRUE;
+}
+
+static gboolean
+ask_generation (CgNetlink *netlink, guint32 *generation, GError **error)
+{
+  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+  struct nlmsghdr *request = start_request (space, NFT_MSG_GETGEN);
+  g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (guint32));
+  GError *why = NULL;
+  int number = cg_netlink_ask (netlink, request, parse_generation, numbers, &why);
+  if (!finish (number, why, error))
+    return FALSE;
+  *generation = numbers->len > 0 ? g_array_index (numbers, guint32, 0) : 0;
+  return TRUE;
+}
+
+gboolean
+cg_nft_generation (guint32 *generation, GError **error)
+{
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
+  return netlink && ask_generation (netlink, generation, error);
 }
 
 /* NFTA_OBJ_DATA of a counter holds NFTA_COUNTER_PACKETS, a 64 bit number in network order. */
@@ -156,6 +218,32 @@ counter_packets (const Object *object)
   return 0;
 }
 
+/* What the message says of one set: without what later kernels tell of its elements, whose number
+ * changes with every packet that adds one (NFTA_SET_TYPE and NFTA_SET_COUNT, behind what this
+ * header knows). */
+static void
+sum_object (GChecksum *checksum, const Object *object, guint16 last)
+{
+  gsize size;
+  gconstpointer bytes = g_bytes_get_data (object->attributes, &size);
+  const struct nlattr *attr; /* "attr" is libmnl's word */
+  mnl_attr_for_each_payload (bytes, size)
+  {
+    if (mnl_attr_get_type (attr) <= last)
+      g_checksum_update (checksum, (const guchar *) attr, attr->nla_len);
+  }
+}
+
+static void
+sum_objects (GChecksum *checksum, const GArray *objects, const char *table, guint16 last)
+{
+  for (guint i = 0; i < objects->len; i++) {
+    const Object *object = &g_array_index (objects, Object, i);
+    if (g_str_equal (object->table, table))
+      sum_object (checksum, object, last);
+  }
+}
+
 static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
@@ -164,40 +252,46 @@ look_at_table (CgNetlink *netlink,
                GArray *guards,
                GError **error)
 {
-  g_autoptr (GArray) objects = objects_new ();
+  g_autoptr (GArray) rules = objects_new ();
+  g_autoptr (GArray) sets = objects_new ();
   g_autoptr (GArray) counters = objects_new ();
-  if (!dump (netlink, NFT_MSG_GETRULE, table, NULL, objects, error) ||
-      !dump (netlink, NFT_MSG_GETSET, table, NULL, objects, error) ||
-      !dump (netlink, NFT_MSG_GETSETELEM, table, "uids", objects, error) ||
-      !dump (netlink, NFT_MSG_GETOBJ, table, NULL, counters, error))
+  g_autoptr (GArray) elements = objects_new ();
+  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
+  if (!dump (netlink, NFT_MSG_GETRULE, table, NULL, parse_object, rules, error) ||
+      !dump (netlink, NFT_MSG_GETSET, table, NULL, parse_object, sets, error) ||
+      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_UIDS, cg_nft_parse_bounds, bounds, error) ||
+      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_ENDPOINTS "4", parse_object, elements,
+             error) ||
+      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_ENDPOINTS "6", parse_object, elements,
+             error) ||
+      !dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
     return FALSE;
+  GArray *uids = cg_nft_uids (bounds);
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
-  GArray *const sources[] = {tables, chains, objects};
-  for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
-    for (guint j = 0; j < sources[i]->len; j++) {
-      const Object *object = &g_array_index (sources[i], Object, j);
-      gsize size;
-      const guchar *bytes = g_bytes_get_data (object->attributes, &size);
-      if (g_str_equal (object->table, table))
-        g_checksum_update (checksum, bytes, (gssize) size);
-    }
+  sum_objects (checksum, tables, table, NFTA_TABLE_MAX);
+  sum_objects (checksum, chains, table, NFTA_CHAIN_MAX);
+  sum_objects (checksum, rules, table, NFTA_RULE_MAX);
+  sum_objects (checksum, sets, table, NFTA_SET_EXPRESSIONS);
+  sum_objects (checksum, elements, table, NFTA_SET_ELEM_LIST_MAX);
+  g_checksum_update (checksum, (const guchar *) bounds->data,
+                     (gssize) (bounds->len * sizeof (CgUidBound)));
   CgGuardFound guard = {.gateway = gateway_of (table),
-                        .fingerprint = g_strdup (g_checksum_get_string (checksum))};
+                        .fingerprint = g_strdup (g_checksum_get_string (checksum)),
+                        .uids = uids};
   for (guint i = 0; i < counters->len; i++)
     guard.dropped += counter_packets (&g_array_index (counters, Object, i));
   g_array_append_val (guards, guard);
   return TRUE;
 }
 
-gboolean
-cg_nft_look (GArray *guards, GError **error)
+static gboolean
+look_once (CgNetlink *netlink, GArray *guards, GError **error)
 {
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
   g_autoptr (GArray) tables = objects_new ();
   g_autoptr (GArray) chains = objects_new ();
-  if (!netlink || !dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, tables, error))
+  if (!dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, parse_object, tables, error))
     return FALSE;
-  if (tables->len > 0 && !dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, chains, error))
+  if (tables->len > 0 && !dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error))
     return FALSE;
   for (guint i = 0; i < tables->len; i++) {
     const char *table = g_array_index (tables, Object, i).table;
@@ -207,53 +301,26 @@ cg_nft_look (GArray *guards, GError **error)
   return TRUE;
 }
 
-/* Loaded by hand and by the run that needs it alone: it costs more time and memory than all the
- * rest of this program. */
-typedef struct {
-  void *handle;
-  typeof (nft_ctx_new) *new;
-  typeof (nft_ctx_free) *free;
-  typeof (nft_ctx_buffer_error) *buffer_error;
-  typeof (nft_ctx_get_error_buffer) *get_error;
-  typeof (nft_run_cmd_from_buffer) *run;
-} Library;
-
-static gboolean
-load_library (Library *library, GError **error)
-{
-  library->handle = dlopen (LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  if (library->handle) {
-    library->new = dlsym (library->handle, "nft_ctx_new");
-    library->free = dlsym (library->handle, "nft_ctx_free");
-    library->buffer_error = dlsym (library->handle, "nft_ctx_buffer_error");
-    library->get_error = dlsym (library->handle, "nft_ctx_get_error_buffer");
-    library->run = dlsym (library->handle, "nft_run_cmd_from_buffer");
-  }
-  if (library->handle && library->new && library->free && library->buffer_error &&
-      library->get_error && library->run)
-    return TRUE;
-  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s; install libnftables", dlerror ());
-  return FALSE;
-}
-
 gboolean
-cg_nft_run (const char *commands, GError **error)
+cg_nft_look (GArray *guards, guint32 *generation, GError **error)
 {
-  Library library = {NULL};
-  if (!load_library (&library, error))
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
+  guint before = guards->len;
+  guint32 first, last;
+  if (!netlink || !ask_generation (netlink, &first, error))
     return FALSE;
-  struct nft_ctx *context = library.new(NFT_CTX_DEFAULT);
-  gboolean done = FALSE;
-  if (context && library.buffer_error (context) == 0)
-    done = library.run (context, commands) == 0;
-  if (!done) {
-    /* its first line says what is wrong, the rest repeats our text */
-    g_auto (GStrv) lines = g_strsplit (context ? library.get_error (context) : "", "\n", 2);
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "nftables: %s",
-                 lines[0] && *lines[0] ? lines[0] : "no memory");
+  for (guint i = 0; i < MAX_LOOKS; i++) {
+    if (!look_once (netlink, guards, error) || !ask_generation (netlink, &last, error))
+      return FALSE;
+    if (first == last) {
+      if (generation)
+        *generation = last;
+      return TRUE;
+    }
+    g_array_set_size (guards, before);
+    first = last;
   }
-  if (context)
-    library.free (context);
-  dlclose (library.handle);
-  return done;
+  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED,
+                       "nftables changes faster than it can be read");
+  return FALSE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "error.h"
+#include <glib.h>
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
  * libnftables(3) only to change something. */
@@ -10,9 +10,16 @@
 typedef struct {
   char *gateway;     /* whose it is, by the name of its table */
   char *fingerprint; /* of chains, rules, sets and elements, as the kernel tells them; a guard in
-                        which anybody changed anything has another one. Counters do not count. */
+                        which anybody changed anything has another one. Counters do not count,
+                        nor does what packets themselves put into sets. */
+  GArray *uids;      /* CgUidRange, normalised: whom it holds */
   guint64 dropped;   /* packets */
 } CgGuardFound;
+
+/* The sets of a guard: whom it holds, and where the tunnel's own packets go, by the name with a "4"
+ * or a "6" behind it. */
+#define CG_NFT_UIDS      "uids"
+#define CG_NFT_ENDPOINTS "endpoints"
 
 /* An array of CgGuardFound that releases what its elements hold. */
 GArray *cg_guards_found_new (void);
@@ -21,10 +28,15 @@ GArray *cg_guards_found_new (void);
  * take in a name, becomes "/40". The caller owns the result. */
 char *cg_nft_table_of (const char *gateway);
 
-/* Appends what stands in the kernel. FALSE with a CG_ERROR_FAILED if there is no nftables, or we
- * may not look. */
-gboolean cg_nft_look (GArray *guards, GError **error);
+/* Appends what stands in the kernel, all of it at one moment: if generation is not NULL it gets the
+ * number of that moment, which every change of nftables, whoever makes it, counts up by one. FALSE
+ * with a CG_ERROR_ABSENT if there is no nftables or we may not look, and with a CG_ERROR_FAILED if
+ * the look failed. */
+gboolean cg_nft_look (GArray *guards, guint32 *generation, GError **error);
 
-/* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_FAILED:
- * there is no libnftables, or the kernel or the library refused. */
+/* The same number alone. */
+gboolean cg_nft_generation (guint32 *generation, GError **error);
+
+/* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_ABSENT if
+ * there is no libnftables, and with a CG_ERROR_FAILED if the kernel or the library refused. */
 gboolean cg_nft_run (const char *commands, GError **error);

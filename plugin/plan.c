@@ -47,6 +47,8 @@ tunnel_is_up (const CgTunnel *tunnel, int family)
 CgState
 cg_plan_state (const CgTunnel *tunnel, int family)
 {
+  if (tunnel->unguarded)
+    return CG_STATE_BLOCKED;
   if (tunnel_is_up (tunnel, family))
     return CG_STATE_UP;
   /* A tunnel for the other family alone is a tunnel that is up: this family has no way out. */
@@ -111,23 +113,57 @@ static void
 guard_plan_clear (gpointer guard)
 {
   g_free (((CgGuardPlan *) guard)->text);
+  g_free (((CgGuardPlan *) guard)->wide);
 }
 
-/* While a file is bad our rules may hold uids that stand in no good one (scope.h); so must the
- * guard. */
+/* The guard that stands for the gateway, or NULL. */
+static const CgGuardFound *
+find_guard (const CgFacts *facts, const char *gateway)
+{
+  for (guint i = 0; i < facts->guards->len; i++) {
+    const CgGuardFound *guard = &g_array_index (facts->guards, CgGuardFound, i);
+    if (g_str_equal (guard->gateway, gateway))
+      return guard;
+  }
+  return NULL;
+}
+
+/* While a file is bad our rules and guards may hold uids that stand in no good one (scope.h); so
+ * must the guard. */
 static GArray *
-uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel)
+uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel, const CgGuardFound *found)
 {
   GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  if (cg_config_is_complete (facts->config))
+    return uids;
   g_autoptr (GArray) known = cg_facts_known_uids (facts);
-  gboolean complete = cg_config_is_complete (facts->config);
-  for (guint i = 0; i < facts->rules->len && !complete; i++) {
+  for (guint i = 0; i < facts->rules->len; i++) {
     const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table &&
         !cg_uids_contain (known, rule->uids))
       g_array_append_val (uids, rule->uids);
   }
+  for (guint i = 0; found && i < found->uids->len; i++)
+    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
   return uids;
+}
+
+/* The text for that moment when others may not hold yet, or not any more, whom this guard is to let
+ * go. */
+static char *
+wide_text (const CgTunnel *tunnel, const CgGuardFound *found, const GArray *more)
+{
+  g_autoptr (GArray) held = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  gboolean lets_go = FALSE;
+  g_array_append_vals (held, more->data, more->len);
+  g_array_append_vals (held, tunnel->gateway->uids->data, tunnel->gateway->uids->len);
+  cg_uids_normalise (held);
+  for (guint i = 0; found && i < found->uids->len; i++)
+    lets_go = lets_go || !cg_uids_contain (held, g_array_index (found->uids, CgUidRange, i));
+  if (!lets_go)
+    return NULL;
+  g_array_append_vals (held, found->uids->data, found->uids->len);
+  return cg_guard_text (tunnel, held);
 }
 
 static void
@@ -137,12 +173,14 @@ plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   if (gateway->guard == CG_GUARD_NO || (cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
                                         cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED))
     return;
-  g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel);
+  const CgGuardFound *found = find_guard (facts, gateway->name);
+  g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,
       .required = gateway->guard == CG_GUARD_REQUIRED,
       .text = cg_guard_text (tunnel, more),
+      .wide = wide_text (tunnel, found, more),
   };
   g_array_append_val (plan->guards, guard);
 }

@@ -27,6 +27,7 @@ typedef struct {
   guint32 table;       /* the gateway's routing table */
   gboolean required;
   char *text; /* as cg_guard_text has it */
+  char *wide; /* the same, and it holds whom it holds now, too: NULL if it lets nobody go */
 } CgGuardPlan;
 
 /* What should stand in the kernel. */

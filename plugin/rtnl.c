@@ -102,13 +102,12 @@ cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname)
 }
 
 void
-cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex)
+cg_rtnl_get_addresses (struct nlmsghdr *request, int family)
 {
   request->nlmsg_type = RTM_GETADDR;
   request->nlmsg_flags = NLM_F_DUMP;
   struct ifaddrmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
   header->ifa_family = (guint8) family;
-  header->ifa_index = ifindex;
 }
 
 void
@@ -184,17 +183,30 @@ cg_rtnl_put_route (struct nlmsghdr *message, const CgRoute *route, gboolean add)
     mnl_attr_put_u32 (message, RTA_OIF, route->ifindex);
 }
 
+static gboolean
+is_within (const struct nlattr *part, const struct nlattr *whole)
+{
+  const char *end = (const char *) mnl_attr_get_payload (whole) + mnl_attr_get_payload_len (whole);
+  return mnl_attr_ok (part, (int) (end - (const char *) part));
+}
+
 gboolean
 cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links)
 {
-  static const Expected expected[] = {{0}};
+  static const Expected expected[] = {{IFLA_LINKINFO, MNL_TYPE_NESTED}, {0}};
   if (message->nlmsg_type != RTM_NEWLINK)
     return TRUE;
-  const struct nlattr *unused[1] = {NULL};
-  const struct ifinfomsg *header = open_message (message, sizeof *header, unused, 0, expected);
+  const struct nlattr *given[IFLA_LINKINFO + 1] = {NULL}, *info;
+  const struct ifinfomsg *header =
+      open_message (message, sizeof *header, given, IFLA_LINKINFO, expected);
   if (!header || header->ifi_index <= 0)
     return FALSE;
   CgLink link = {.ifindex = (guint32) header->ifi_index, .flags = header->ifi_flags};
+  for (info = given[IFLA_LINKINFO] ? mnl_attr_get_payload (given[IFLA_LINKINFO]) : NULL;
+       info && is_within (info, given[IFLA_LINKINFO]); info = mnl_attr_next (info))
+    if (mnl_attr_get_type (info) == IFLA_INFO_KIND &&
+        mnl_attr_validate (info, MNL_TYPE_NUL_STRING) >= 0)
+      g_strlcpy (link.kind, mnl_attr_get_str (info), sizeof link.kind);
   g_array_append_val (links, link);
   return TRUE;
 }

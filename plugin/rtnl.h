@@ -11,6 +11,7 @@
 typedef struct {
   guint32 ifindex;
   guint32 flags; /* IFF_*, netdevice(7) */
+  char kind[16]; /* "wireguard", "tun" ...; empty if the driver has none. Longer ones are cut. */
 } CgLink;
 
 typedef struct {
@@ -24,7 +25,8 @@ typedef struct {
 /* Requests, for cg_netlink_ask. Each writes to a header that mnl_nlmsg_put_header has started, with
  * CG_NETLINK_MESSAGE_MAX bytes of room. */
 void cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname);
-void cg_rtnl_get_addresses (struct nlmsghdr *request, int family, guint32 ifindex);
+/* Of all interfaces. */
+void cg_rtnl_get_addresses (struct nlmsghdr *request, int family);
 void cg_rtnl_get_rules (struct nlmsghdr *request, int family);
 /* Of all tables if table is 0, of all protocols if protocol is 0. */
 void cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 protocol);

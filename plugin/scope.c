@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scope.h"
 
-/* A table: the uids that rules of ours send there, and those that its gateway confines. */
+/* A table: the uids that rules of ours send there and that its guard holds, and those that its
+ * gateway confines. Or a guard that is no gateway's. */
 typedef struct {
-  guint32 table;
+  guint32 table;        /* 0 for such a guard */
+  const char *guard;    /* its name, or NULL for a table */
   GArray *found;        /* CgUidRange, normalised */
   const GArray *wanted; /* NULL if it is no gateway's */
 } Holding;
@@ -12,6 +14,7 @@ void
 cg_scope_free (CgScope *scope)
 {
   g_array_unref (scope->tables);
+  g_ptr_array_unref (scope->guards);
   g_clear_pointer (&scope->known, g_array_unref);
   g_free (scope);
 }
@@ -25,6 +28,37 @@ cg_scope_has (const CgScope *scope, guint32 table)
   return scope->all;
 }
 
+static gboolean
+has_leftover (const CgScope *scope, const char *guard)
+{
+  return scope->all || g_ptr_array_find_with_equal_func (scope->guards, guard, g_str_equal, NULL);
+}
+
+static const CgTunnel *
+find_tunnel (const CgFacts *facts, const char *gateway)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_str_equal (tunnel->gateway->name, gateway))
+      return tunnel;
+  }
+  return NULL;
+}
+
+gboolean
+cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway)
+{
+  const CgTunnel *tunnel = find_tunnel (facts, gateway);
+  return tunnel ? cg_scope_has (scope, tunnel->table) : has_leftover (scope, gateway);
+}
+
+static gboolean
+scope_has_holding (const CgScope *scope, const Holding *holding)
+{
+  return holding->guard ? has_leftover (scope, holding->guard)
+                        : cg_scope_has (scope, holding->table);
+}
+
 static void
 holding_clear (gpointer holding)
 {
@@ -36,12 +70,25 @@ find_holding (GArray *holdings, guint32 table)
 {
   for (guint i = 0; i < holdings->len; i++) {
     Holding *holding = &g_array_index (holdings, Holding, i);
-    if (holding->table == table)
+    if (!holding->guard && holding->table == table)
       return holding;
   }
   Holding holding = {.table = table, .found = g_array_new (FALSE, FALSE, sizeof (CgUidRange))};
   g_array_append_val (holdings, holding);
   return &g_array_index (holdings, Holding, holdings->len - 1);
+}
+
+static void
+add_guard (GArray *holdings, const CgFacts *facts, const CgGuardFound *guard)
+{
+  const CgTunnel *tunnel = find_tunnel (facts, guard->gateway);
+  if (tunnel) {
+    GArray *found = find_holding (holdings, tunnel->table)->found;
+    g_array_append_vals (found, guard->uids->data, guard->uids->len);
+    return;
+  }
+  Holding holding = {.guard = guard->gateway, .found = g_array_copy (guard->uids)};
+  g_array_append_val (holdings, holding);
 }
 
 static GArray *
@@ -58,6 +105,8 @@ list_holdings (const CgFacts *facts)
     if (rule->protocol == CG_PROTOCOL)
       g_array_append_val (find_holding (holdings, rule->table)->found, rule->uids);
   }
+  for (guint i = 0; i < facts->guards->len; i++)
+    add_guard (holdings, facts, &g_array_index (facts->guards, CgGuardFound, i));
   for (guint i = 0; i < holdings->len; i++)
     cg_uids_normalise (g_array_index (holdings, Holding, i).found);
   return holdings;
@@ -76,7 +125,7 @@ is_related_to_scope (const CgScope *scope, const GArray *holdings, const Holding
 {
   for (guint i = 0; i < holdings->len; i++) {
     const Holding *holding = &g_array_index (holdings, Holding, i);
-    if (cg_scope_has (scope, holding->table) && are_related (holding, other))
+    if (scope_has_holding (scope, holding) && are_related (holding, other))
       return TRUE;
   }
   return FALSE;
@@ -86,15 +135,20 @@ static void
 add_related (CgScope *scope, const CgFacts *facts)
 {
   g_autoptr (GArray) holdings = list_holdings (facts);
-  guint before;
+  gboolean grows;
   do {
-    before = scope->tables->len;
+    grows = FALSE;
     for (guint i = 0; i < holdings->len; i++) {
       const Holding *holding = &g_array_index (holdings, Holding, i);
-      if (!cg_scope_has (scope, holding->table) && is_related_to_scope (scope, holdings, holding))
+      if (scope_has_holding (scope, holding) || !is_related_to_scope (scope, holdings, holding))
+        continue;
+      grows = TRUE;
+      if (holding->guard)
+        g_ptr_array_add (scope->guards, g_strdup (holding->guard));
+      else
         g_array_append_val (scope->tables, holding->table);
     }
-  } while (scope->tables->len != before);
+  } while (grows);
 }
 
 CgScope *
@@ -102,6 +156,7 @@ cg_scope_everything (void)
 {
   CgScope *scope = g_new0 (CgScope, 1);
   scope->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
+  scope->guards = g_ptr_array_new_with_free_func (g_free);
   scope->all = TRUE;
   return scope;
 }

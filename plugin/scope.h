@@ -5,9 +5,10 @@
 
 /* For which tables a run may change anything, and whom it may set free. */
 typedef struct {
-  gboolean all;   /* all that is ours, whether a gateway needs it or not */
-  GArray *tables; /* guint32: otherwise, these */
-  GArray *known;  /* CgUidRange, normalised: only these uids may be set free; NULL: any */
+  gboolean all;      /* all that is ours, whether a gateway needs it or not */
+  GArray *tables;    /* guint32: otherwise, these */
+  GPtrArray *guards; /* char *: and of the guards that are no gateway's, those of these names */
+  GArray *known;     /* CgUidRange, normalised: only these uids may be set free; NULL: any */
 } CgScope;
 
 void cg_scope_free (CgScope *scope);
@@ -18,7 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgScope, cg_scope_free)
  * If none is named and no file is bad, it is all that is ours. Otherwise it is the tables of the
  * gateways, and with a table every other that it has to do with: one whose rules catch a uid of its
  * gateway's, since they would stand in the way, and one of a gateway that a uid of its rules
- * belongs to now, since the uid would be free between the two runs.
+ * belongs to now, since the uid would be free between the two runs. What a guard holds counts as
+ * what the rules of its gateway catch.
  *
  * As long as the config has a bad file, a uid that stands in no good file may stand in the bad one.
  * So then nobody is set free but those whom a good file knows. */
@@ -28,3 +30,6 @@ CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
 CgScope *cg_scope_everything (void);
 
 gboolean cg_scope_has (const CgScope *scope, guint32 table);
+
+/* Likewise for the guard of that name, whether there is such a gateway or not. */
+gboolean cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway);

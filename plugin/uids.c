@@ -63,6 +63,24 @@ cg_uids_contain (GArray *ranges, CgUidRange range)
          g_array_index (ranges, CgUidRange, place).last >= range.last;
 }
 
+void
+cg_uids_append_rest (const GArray *ranges, CgUidRange range, GArray *out)
+{
+  for (guint i = 0; i < ranges->len; i++) {
+    CgUidRange covered = g_array_index (ranges, CgUidRange, i);
+    if (covered.last < range.first || covered.first > range.last)
+      continue;
+    if (covered.first > range.first) {
+      CgUidRange before = {range.first, covered.first - 1};
+      g_array_append_val (out, before);
+    }
+    if (covered.last >= range.last)
+      return;
+    range.first = covered.last + 1;
+  }
+  g_array_append_val (out, range);
+}
+
 guint64
 cg_uids_count (const GArray *ranges)
 {

@@ -23,6 +23,9 @@ gboolean cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared);
 /* Whether a normalised array covers the whole range. */
 gboolean cg_uids_contain (GArray *ranges, CgUidRange range);
 
+/* Appends to out what of the range a normalised array does not cover. */
+void cg_uids_append_rest (const GArray *ranges, CgUidRange range, GArray *out);
+
 /* How many uids a normalised array covers. */
 guint64 cg_uids_count (const GArray *ranges);
 

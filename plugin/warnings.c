@@ -62,6 +62,21 @@ warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel
   }
 }
 
+/* Tunnels of the kernel that wrap packets into UDP, from ports that anybody can use. */
+static void
+warn_of_kind (GPtrArray *warnings, const CgTunnel *tunnel)
+{
+  static const char *const kinds[] = {"vxlan", "geneve",   "bareudp",     "gtp",
+                                      "ovpn",  "ovpn-dco", "ovpn-dco-v2", NULL};
+  if (tunnel->gateway->guard != CG_GUARD_NO && g_strv_contains (kinds, tunnel->kind))
+    g_ptr_array_add (
+        warnings,
+        g_strdup_printf ("%s: the guard cannot tell what the kernel wraps up for %s, of "
+                         "the kind %s, from what the confined send past it, and drops "
+                         "both; this tunnel needs Guard=no",
+                         tunnel->gateway->name, tunnel->gateway->interface, tunnel->kind));
+}
+
 void
 cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
 {
@@ -97,6 +112,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));
+    warn_of_kind (warnings, tunnel);
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }

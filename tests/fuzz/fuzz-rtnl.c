@@ -5,7 +5,9 @@
 
 #include "driver.h"
 #include "netlink.h"
+#include "nft-uids.h"
 #include "rtnl.h"
+#include "wireguard.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -74,6 +76,22 @@ check_route (const CgRoute *route)
   g_assert_cmpint (cg_route_compare (&g_array_index (again, CgRoute, 0), route), ==, 0);
 }
 
+/* What comes by other families of netlink, and has no types of message to tell by. */
+static void
+check_others (const struct nlmsghdr *message)
+{
+  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
+  g_autoptr (GArray) wireguards = g_array_new (FALSE, TRUE, sizeof (CgWireguard));
+  g_array_set_clear_func (wireguards, (GDestroyNotify) cg_wireguard_clear);
+  g_array_set_size (wireguards, 1);
+  (void) cg_wireguard_parse (message, wireguards);
+  g_assert_cmpuint (wireguards->len, ==, 1);
+  if (!cg_nft_parse_bounds (message, bounds))
+    return;
+  g_autoptr (GArray) uids = cg_nft_uids (bounds);
+  g_assert_cmpuint (uids->len, <=, bounds->len);
+}
+
 /* All four of them, whatever the message says that it is: each in memory that ends with it. */
 static void
 check_message (const struct nlmsghdr *answer)
@@ -93,6 +111,7 @@ check_message (const struct nlmsghdr *answer)
     if (i < G_N_ELEMENTS (types))
       message->nlmsg_type = types[i];
   }
+  check_others (message);
   for (guint i = 0; i < rules->len; i++)
     check_rule (&g_array_index (rules, CgRule, i));
   for (guint i = 0; i < routes->len; i++)

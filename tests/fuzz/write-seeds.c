@@ -77,7 +77,8 @@ write_others (const char *directory)
   ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = 7;
   write_seed (directory, "link", message);
   message = mnl_nlmsg_put_header (&space);
-  cg_rtnl_get_addresses (message, AF_INET6, 7);
+  cg_rtnl_get_addresses (message, AF_INET6);
+  ((struct ifaddrmsg *) mnl_nlmsg_get_payload (message))->ifa_index = 7;
   message->nlmsg_type = RTM_NEWADDR;
   mnl_attr_put_u32 (message, IFA_FLAGS, IFA_F_TENTATIVE);
   write_seed (directory, "address", message);

@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from lab import CONFINED, CONFINED_PORT, HERE, OTHER, PYTHON, Tunnel
+from lab import CONFINED, CONFINED_PORT, HERE, OTHER, PYTHON, Tunnel, wait_until
 
 WAYS = ["SO_BINDTODEVICE", "SO_BINDTODEVICE 6", "SO_BINDTODEVICE TCP", "IP_UNICAST_IF",
         "IPV6_UNICAST_IF", "IP_PKTINFO", "IPV6_PKTINFO", "broadcast", "multicast 6",
@@ -18,6 +18,11 @@ def confine(lab, *more):
 
 def escape(lab, way, uid=CONFINED, port=CONFINED_PORT):
     return lab.run("host", PYTHON, HERE / "escape.py", uid, way, port).stdout.strip()
+
+
+def flush_rules(lab):
+    for family in (4, 6):
+        lab.sh("host", f"ip -{family} rule flush", f"ip -{family} rule add lookup main priority 32766")
 
 
 def guard(lab):
@@ -70,8 +75,7 @@ def test_it_stands_in_for_rules_that_somebody_flushed(lab):
     tunnel.up()
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.sh("host", "ip rule flush", "ip rule add lookup main priority 32766", "ip -6 rule flush",
-               "ip -6 rule add lookup main priority 32766")
+        flush_rules(lab)
         for family in (4, 6):
             assert lab.ask(CONFINED, family) == "EPERM"
             assert lab.ask(OTHER, family) == "lan"
@@ -173,6 +177,17 @@ def test_what_others_do_to_it_is_noticed_and_mended(lab, breakage):
     assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
 
 
+def test_what_packets_have_taught_it_is_no_change(lab):
+    """Where WireGuard's peers went; the kernel also counts the elements of sets."""
+    confine(lab)
+    lab.cg("reapply")
+    lab.sh("host", "nft add element inet custom-gateway-wg0 learned4 '{ 192.0.2.1 . 51820 }'",
+           "nft add element inet custom-gateway-wg0 learned6 '{ 2001:db8::1 . 51820 }'")
+    assert lab.cg("status", check=False).returncode == 0
+    lab.sh("host", "nft add element inet custom-gateway-wg0 endpoints4 '{ 192.0.2.1 . 51820 }'")
+    assert lab.cg("status", check=False).returncode == 3
+
+
 def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
     """What follows in the name would become a part of commands and of file names."""
     victim = lab.run_dir / "victim"
@@ -223,6 +238,116 @@ while going:
         pass
 print(tried, sent)
 """
+
+
+def test_who_moves_between_two_guards_is_held_by_one_of_them(lab):
+    """A transaction is not one for a packet that is on its way between the chains of two tables."""
+    confine(lab, "Guard=yes")
+    lab.config("wg1", f"Users={CONFINED + 1}\nGuard=yes")
+    lab.cg("reapply")
+    flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
+    assert flood.stdout.readline() == "flooding\n"
+    for number in range(200):
+        here, there = ("wg0", "wg1") if number % 2 else ("wg1", "wg0")
+        lab.config(here, f"Users={CONFINED}\nGuard=yes")
+        lab.config(there, f"Users={CONFINED + 1}\nGuard=yes")
+        lab.cg("reapply")
+    flood.terminate()
+    tried, sent = map(int, flood.communicate()[0].split())
+    assert tried > 10000
+    assert sent == 0
+
+
+def test_who_moves_while_his_rules_are_gone_is_not_set_free(lab):
+    """The guard of the old gateway is all that tells that he was confined."""
+    confine(lab)
+    lab.config("wg1", f"Users={CONFINED + 1}\nGuard=yes")
+    lab.cg("reapply")
+    flush_rules(lab)
+    lab.config("wg0", f"Users={CONFINED + 2}\nGuard=yes")
+    lab.config("wg1", f"Users={CONFINED}\nGuard=yes")
+    lab.cg("reapply", "wg0")
+    assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+    assert "61500" in lab.sh("host", "nft list set inet custom-gateway-wg1 uids")
+
+
+def test_a_bad_file_does_not_set_free_whom_only_a_guard_holds(lab):
+    confine(lab)
+    lab.cg("reapply")
+    flush_rules(lab)
+    lab.config("wg0", f"Users={CONFINED + 2}\nGuard=yes")
+    lab.config("wg1", "Users=0")
+    lab.cg("reapply", check=False)
+    assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+    lab.config("wg0", f"Users={CONFINED + 2}\nGuard=no")
+    lab.cg("reapply", check=False)
+    assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+    lab.config("wg1", f"Users={CONFINED + 1}")
+    lab.cg("reapply")
+    assert escape(lab, "SO_BINDTODEVICE") == "sent"
+
+
+CONNECT = """
+import errno, os, socket, sys
+os.setresuid(*[int(sys.argv[1])] * 3)
+sock = socket.socket()
+sock.settimeout(20)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+def attempt(what):
+    try:
+        what()
+        print("done", flush=True)
+    except OSError as error:
+        print(errno.errorcode.get(error.errno, error), flush=True)
+attempt(lambda: sock.connect(("203.0.113.1", 7000)))
+if len(sys.argv) > 2:
+    sys.stdin.readline()
+    attempt(lambda: sock.send(b"1 question"))
+    attempt(lambda: sock.recv(1))
+    sock.close()
+    print("closed", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_connect_fails_at_once_and_does_not_hang(lab):
+    confine(lab)
+    lab.cg("reapply")
+    done = lab.run("host", PYTHON, "-c", CONNECT, CONFINED)
+    assert done.stdout == "ECONNREFUSED\n"
+
+
+def test_a_connection_from_before_ends_with_its_program(lab):
+    """Else the kernel would send again, for minutes, what belongs to nobody any more."""
+    program = lab.popen("host", PYTHON, "-c", CONNECT, str(CONFINED), "before", stdin=-1, stdout=-1,
+                        text=True)
+    assert program.stdout.readline() == "done\n"
+    confine(lab)
+    lab.cg("reapply")
+    with lab.capture() as capture:
+        program.stdin.write("go on\n")
+        program.stdin.flush()
+        assert [program.stdout.readline() for _ in "abc"][1:] == ["ECONNRESET\n", "closed\n"]
+        assert lab.sh("host", "ss -Htn dport = 7000 or sport = 7000") == ""
+    assert capture.leaks == 0
+    program.communicate("end\n", timeout=10)
+
+
+def test_two_tunnels_with_one_address_leave_each_other_alone(lab):
+    for number in (0, 1):
+        Tunnel(lab, number).up()
+        lab.config(f"wg{number}", f"Users={CONFINED + number}\nGuard=yes")
+    lab.sh("host", "ip addr add 10.64.0.2/32 dev wg1", "ip addr del 10.64.1.2/24 dev wg1")
+    lab.sh("world", "ip addr add 10.64.9.1/32 dev srv1")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+    before = json.loads(lab.cg("status", "--json").stdout)
+    lab.ask(CONFINED + 1)  # the server's answer finds wg0's way, but the question must leave
+    after = json.loads(lab.cg("status", "--json").stdout)
+    dropped_by = [[gateway["guard"]["dropped"] for gateway in status["gateways"]]
+                  for status in (before, after)]
+    assert dropped_by == [[0, 0], [0, 0]]
+    assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
 
 
 def test_others_tables_are_left_alone(lab):
@@ -291,6 +416,101 @@ def test_a_guard_that_is_required_and_cannot_be_had_leaves_the_gateway_blocked(l
     assert done.returncode == 1
     assert "nft" in done.stderr
     assert lab.ask(CONFINED) == "EACCES"
+
+
+def no_nft(lab, *arguments, more=""):
+    """As if the kernel refused each transaction of libnftables, which alone sends by sendmsg(2)."""
+    return lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg",
+                   "-e", f"inject=sendmsg:error=ENOMEM{more}", lab.binary, *arguments, check=False)
+
+
+def test_a_gateway_that_is_open_is_closed_if_its_guard_is_required_and_lost(lab):
+    confine(lab, "Guard=required")
+    Tunnel(lab, 0).up()
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+    lab.sh("host", "nft flush ruleset")
+    assert no_nft(lab, "reapply").returncode == 1
+    assert lab.ask(CONFINED) == "EACCES"
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+
+
+@pytest.mark.parametrize("guard_is", ["yes", "required"])
+def test_a_passing_fault_is_tried_again(lab, guard_is):
+    confine(lab, f"Guard={guard_is}")
+    Tunnel(lab, 0).up()
+    # the transaction of all guards, and the one of this guard alone
+    done = no_nft(lab, "reapply", more=":when=1..2")
+    assert done.returncode == 0, done.stderr
+    assert guard(lab) == ["custom-gateway-wg0"]
+    assert lab.ask(CONFINED) == "wg0"
+    assert lab.cg("status", check=False).returncode == 0
+
+
+def test_a_guard_that_cannot_be_written_is_said_once_and_the_rest_works(lab):
+    confine(lab)
+    Tunnel(lab, 0).up()
+    done = no_nft(lab, "reapply")
+    assert done.returncode == 0
+    assert done.stderr.count("no guard: wg0: nftables: ") == 1
+    assert lab.ask(CONFINED) == "wg0"
+
+
+@pytest.mark.parametrize("guard_is", ["yes", "required"])
+def test_without_libnftables(lab, guard_is):
+    confine(lab, f"Guard={guard_is}")
+    Tunnel(lab, 0).up()
+    done = lab.run("host", "sh", "-c", "for library in /lib/*/libnftables.so.1; do"
+                   " mount --bind /dev/null $library; done; exec $0 -v reapply", lab.binary,
+                   check=False)
+    assert "install libnftables" in done.stderr
+    assert not guard(lab)
+    if guard_is == "yes":
+        assert done.returncode == 0
+        assert "looking again" not in done.stderr, "there is nothing to wait for"
+        assert lab.ask(CONFINED) == "wg0"
+    else:
+        assert done.returncode == 1
+        assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_out_of_files_is_not_without_nftables(lab):
+    confine(lab)
+    done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket",
+                   "-e", "inject=socket:error=EMFILE:when=2+2", lab.binary, "reapply", check=False)
+    assert done.returncode == 1
+    assert "Too many open files" in done.stderr
+    assert lab.nothing_is_left()
+
+
+def test_a_change_of_others_right_behind_ours_is_not_taken_for_ours(lab):
+    """We are held up between writing and looking at what we wrote."""
+    confine(lab)
+    Tunnel(lab, 0).up()
+    late = lab.popen("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg",
+                     "-e", "inject=sendmsg:delay_exit=3000000", lab.binary, "reapply")
+    wait_until("the guard", lambda: guard(lab) == ["custom-gateway-wg0"])
+    lab.sh("host", "nft insert rule inet custom-gateway-wg0 ways accept")
+    assert late.wait(timeout=30) == 0
+    assert escape(lab, "SO_BINDTODEVICE") == "sent"
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_tunnel_that_wraps_packets_into_udp_needs_no_guard_and_says_so(lab, guarded):
+    for end, other in (("host", "1"), ("world", "2")):
+        lab.sh(end, f"ip link add wg0 type vxlan id 5 remote 192.0.2.{other} dstport 4789",
+               f"ip addr add 10.64.0.{3 - int(other)}/24 dev wg0", "ip link set wg0 up")
+    confine(lab, "Guard=yes" if guarded else "Guard=no")
+    said = lab.cg("reapply").stderr
+    assert ("this tunnel needs Guard=no" in said) == guarded
+    # a neighbour that is known already: questions for it are nobody's, and pass
+    lab.sh("host", "ip neigh replace 10.64.0.1 lladdr "
+           + lab.sh("world", "cat /sys/class/net/wg0/address").strip() + " dev wg0")
+    assert lab.ask(CONFINED, server="10.64.0.1", port=9) == ("silence" if guarded else "ECONNREFUSED")
 
 
 def test_a_name_with_an_at(lab):

@@ -116,7 +116,8 @@ commit (const Scenario *scenario, guint refused, GError **error)
   machine.kernel = scenario->kernel;
   machine.done = 0;
   machine.refused = refused;
-  return cg_commit (NULL, ops, "/nowhere", error);
+  g_auto (CgUnguarded) unguarded = {NULL};
+  return cg_commit (NULL, ops, "/nowhere", &unguarded, error);
 }
 
 static void

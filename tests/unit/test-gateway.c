@@ -129,7 +129,7 @@ static const struct KeyCase {
     {"reverse-path-filter/not-given", CONFINED, ";filter=loose;"},
     {"reverse-path-filter/loose", CONFINED "ReversePathFilter=loose\n", ";filter=loose;"},
     {"reverse-path-filter/keep", CONFINED "ReversePathFilter=keep\n", ";filter=keep;"},
-    {"guard/not-given", CONFINED, ";guard=no;"},
+    {"guard/not-given", CONFINED, ";guard=yes;"},
     {"guard/yes", CONFINED "Guard=yes\n", ";guard=yes;"},
     {"guard/true", CONFINED "Guard=true\n", ";guard=yes;"},
     {"guard/on", CONFINED "Guard=on\n", ";guard=yes;"},

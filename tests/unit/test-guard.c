@@ -30,23 +30,36 @@ typedef struct {
   const char *lacks; /* or NULL */
 } TextCase;
 
+#define OWN "meta l4proto { 4, 41, 47, 50, 51 } accept; "
+
 static const TextCase text_cases[] = {
     {"uids", "Users=alice 2000-2010\nGuard=yes", "10.0.0.2",
      "set uids { typeof meta skuid; flags interval; elements = { 1500, 2000-2010 }; }; ", NULL},
     {"ways", "Users=alice\nGuard=yes", "10.0.0.2",
-     "chain ways { oifname \"lo\" accept; oifname \"wg0\" accept; counter name dropped drop; }; ",
+     "chain ways { oifname \"lo\" accept; oifname \"wg0\" accept; goto stop; }; ",
      "daddr { 10.0.0.2/32 } accept"},
     {"no-ipv6", "Users=alice\nGuard=yes\nIPv6=block", "10.0.0.2",
-     "oifname \"lo\" accept; meta nfproto ipv4 oifname \"wg0\" accept; counter", NULL},
+     "oifname \"lo\" accept; meta nfproto ipv4 oifname \"wg0\" accept; goto stop", NULL},
     {"bypass", "Users=alice\nGuard=yes\nBypass=192.0.2.0/24 198.51.100.7 fd00::/8", "10.0.0.2",
-     "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; counter",
+     "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; goto stop",
      NULL},
     {"dns", "Users=alice\nGuard=yes\nDNS=10.0.0.1 fd00::1", "10.0.0.2",
-     "chain confined { meta l4proto { tcp, udp } th dport 53 ip daddr { 10.0.0.1/32 } goto ways; "
+     "chain confined { " OWN
+     "meta l4proto { tcp, udp } th dport 53 ip daddr { 10.0.0.1/32 } goto ways; "
      "meta l4proto { tcp, udp } th dport 53 ip6 daddr { fd00::1/128 } goto ways; "
-     "meta l4proto { tcp, udp } th dport 53 counter name dropped drop; goto ways; }; ",
+     "meta l4proto { tcp, udp } th dport 53 goto stop; goto ways; }; ",
      NULL},
-    {"no-dns", "Users=alice\nGuard=yes\n", "10.0.0.2", "chain confined { goto ways; }; ", "dport"},
+    {"dns-still-unknown", "Users=alice\nGuard=yes\nDNS=auto", "10.0.0.2",
+     "chain confined { " OWN "meta l4proto { tcp, udp } th dport 53 goto stop; goto ways; }; ",
+     NULL},
+    {"stop", "Users=alice\nGuard=yes", "10.0.0.2",
+     "chain stop { counter name dropped; fib saddr type local meta l4proto tcp reject with tcp "
+     "reset; drop; }; ",
+     NULL},
+    {"no-dns", "Users=alice\nGuard=yes\n", "10.0.0.2", "chain confined { " OWN "goto ways; }; ",
+     "th dport"},
+    {"no-wireguard", "Users=alice\nGuard=yes\n", "10.0.0.2",
+     "set endpoints4 { type ipv4_addr . inet_service; }; ", "sport"},
     {"own-address-leaves", "Users=alice\nGuard=yes", "10.0.0.2",
      "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\" } counter name dropped drop; ", "ip6"},
     {"own-address-comes", "Users=alice\nGuard=yes", "fd00::2",
@@ -67,6 +80,70 @@ text_has (gconstpointer data)
 }
 
 static void
+add_endpoint (CgTunnel *tunnel, const char *address, guint16 port)
+{
+  CgEndpoint endpoint = {.port = port};
+  g_assert_true (cg_prefix_parse (address, &endpoint.address));
+  if (!tunnel->wireguard.endpoints)
+    tunnel->wireguard.endpoints = g_array_new (FALSE, FALSE, sizeof (CgEndpoint));
+  g_array_append_val (tunnel->wireguard.endpoints, endpoint);
+}
+
+/* The tunnel's own packets pass before any other question is asked. */
+static void
+wireguard_is_known_by_its_port_and_where_it_sends (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes\nDNS=10.0.0.1", "10.0.0.2");
+  tunnel->wireguard.port = 51820;
+  add_endpoint (tunnel, "192.0.2.1", 51821);
+  add_endpoint (tunnel, "192.0.2.9", 53);
+  add_endpoint (tunnel, "2001:db8::1", 443);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  static const char *const wanted[] = {
+      "elements = { 192.0.2.1 . 51821, 192.0.2.9 . 53 }; }; ",
+      "set endpoints6 { type ipv6_addr . inet_service; elements = { 2001:db8::1 . 443 }; }; ",
+      "chain confined { " OWN "udp sport 51820 ip daddr . udp dport @endpoints4 accept; "
+      "udp sport 51820 ip daddr . udp dport @learned4 accept; "
+      "udp sport 51820 ip6 daddr . udp dport @endpoints6 accept; "
+      "udp sport 51820 ip6 daddr . udp dport @learned6 accept; meta l4proto { tcp, udp } th dport",
+      "goto confined; udp sport 51820 update @learned4 { ip daddr . udp dport }; ",
+      "; udp sport 51820 update @learned6 { ip6 daddr . udp dport }; ",
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
+    if (!strstr (text, wanted[i]))
+      g_error ("no '%s' in '%s'", wanted[i], text);
+}
+
+static void
+wireguard_with_a_mark_is_known_by_that (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  tunnel->wireguard.port = 51820;
+  tunnel->wireguard.mark = 0xca6c;
+  add_endpoint (tunnel, "192.0.2.1", 51821);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "udp sport 51820 meta mark 0x0000ca6c accept; goto ways"));
+  g_assert_null (strstr (text, "@learned"));
+  g_assert_null (strstr (text, "@endpoints"));
+}
+
+static void
+all_who_carry_the_address_may_use_it (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  tunnel->sharers = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (tunnel->sharers, g_strdup ("wg1"));
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (
+      strstr (text, "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\", \"wg1\" }"));
+  g_assert_nonnull (
+      strstr (text, "ip daddr { 10.0.0.2/32 } iifname != { \"lo\", \"wg0\", \"wg1\" }"));
+}
+
+static void
 table_of_a_name_with_an_at (void)
 {
   g_autofree char *table = cg_nft_table_of ("work@home");
@@ -79,19 +156,40 @@ run (const World *world)
   return world_diff_text (world, NULL);
 }
 
+static void
+add_found (World *world, const char *gateway, const char *fingerprint, const char *uids)
+{
+  CgGuardFound found = {.gateway = g_strdup (gateway),
+                        .fingerprint = g_strdup (fingerprint),
+                        .uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange))};
+  g_auto (GStrv) words = g_strsplit (uids, " ", -1);
+  for (char **word = words; *word; word++) {
+    CgUidRange range = {.first = (guint32) g_ascii_strtoull (*word, NULL, 10)};
+    range.last = range.first;
+    g_array_append_val (found.uids, range);
+  }
+  cg_uids_normalise (found.uids);
+  g_array_append_val (world->facts->guards, found);
+}
+
+static void
+add_saved (World *world, const char *gateway, const char *text, const char *fingerprint)
+{
+  CgSavedGuard saved = {g_strdup (gateway),
+                        g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1),
+                        g_strdup (fingerprint)};
+  g_array_append_val (world->facts->saved_guards, saved);
+}
+
 /* As the kernel would show it after we wrote what the plan says now. */
 static void
 stand (World *world, const char *fingerprint_then, const char *fingerprint_now)
 {
   g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
   const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, 0);
-  CgGuardFound found = {g_strdup ("wg0"), g_strdup (fingerprint_now), 0};
-  CgSavedGuard saved = {g_strdup ("wg0"),
-                        g_compute_checksum_for_string (G_CHECKSUM_SHA256, guard->text, -1),
-                        g_strdup (fingerprint_then)};
   world_install (world, plan);
-  g_array_append_val (world->facts->guards, found);
-  g_array_append_val (world->facts->saved_guards, saved);
+  add_found (world, "wg0", fingerprint_now, "1500");
+  add_saved (world, "wg0", guard->text, fingerprint_then);
 }
 
 static void
@@ -135,11 +233,13 @@ is_refilled_if_it_is_ours_still (void)
   g_array_set_size (tunnel->addresses, 0);
   g_autofree char *ops = run (world);
   g_assert_true (g_str_has_prefix (ops, "nft 'flush table inet custom-gateway-wg0; flush set inet "
-                                        "custom-gateway-wg0 uids; table inet"));
+                                        "custom-gateway-wg0 uids; flush set inet "
+                                        "custom-gateway-wg0 endpoints4; flush set inet "
+                                        "custom-gateway-wg0 endpoints6; table inet"));
 }
 
 static void
-goes_before_the_rules_do (void)
+goes_after_the_rules_did (void)
 {
   g_autoptr (World) world = world_new ();
   world_add (world, "wg0", "Users=alice\nGuard=yes\nOnDown=release", 7, ALL);
@@ -149,29 +249,120 @@ goes_before_the_rules_do (void)
   const char *way = strstr (ops, "route del default dev"),
              *guard = strstr (ops, "; delete table inet custom-gateway-wg0'\n"),
              *rule = strstr (ops, "rule del");
-  g_assert_true (way && guard && rule && guard < rule && rule < way);
+  g_assert_true (way && guard && rule && rule < guard && guard < way);
+}
+
+/* bob moves from wg0 to wg1. Between their two guards there must be no instant in which neither
+ * holds him. */
+static void
+holds_who_moves_until_the_other_one_does (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL);
+  world_add (world, "wg1", "Users=bob\nGuard=yes", 8, ALL);
+  add_found (world, "wg0", "same", "1500 1501");
+  g_autofree char *ops = run (world);
+  const char *both = strstr (ops, "elements = { 1500-1501 }"),
+             *new = strstr (ops, "elements = { 1501 }"), *last = strstr (ops, "rule add"),
+             *refill = strstr (ops, "nft 'flush table inet custom-gateway-wg0"),
+             *alone = strstr (ops, "elements = { 1500 }");
+  g_assert_true (last && both && new &&refill &&alone);
+  g_assert_true (last < both && last < new &&both < refill &&new < refill &&refill < alone);
+}
+
+static void
+lets_go_behind_the_rules (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice 1501\nGuard=yes\nIPv6=block", 7, ALL);
+  g_autoptr (CgPlan) before = cg_plan_new (world->facts, NULL);
+  g_autoptr (World) after = world_new ();
+  world_add (after, "wg0", "Users=alice\nGuard=yes\nIPv6=block", 7, ALL);
+  world_install (after, before);
+  add_found (after, "wg0", "same", "1500 1501");
+  add_saved (after, "wg0", g_array_index (before->guards, CgGuardPlan, 0).text, "same");
+  g_autofree char *ops = run (after);
+  const char *rule = strstr (ops, "rule del"), *guard = strstr (ops, "nft 'flush table");
+  g_assert_true (rule && guard && rule < guard);
+  g_assert_null (strstr (guard + 1, "nft ")); /* as it stands it holds all it has to until then */
 }
 
 static void
 of_a_bad_file_stays (void)
 {
   g_autoptr (World) world = world_new ();
-  CgGuardFound found = {g_strdup ("wg1"), g_strdup ("whatever"), 0};
-  g_array_append_val (world->facts->guards, found);
+  add_found (world, "wg1", "whatever", "1501");
   world_add_bad (world, "wg1");
   g_autofree char *ops = run (world);
   g_assert_cmpstr (ops, ==, "");
+}
+
+/* wg0 lost alice to a bad file: nobody knows that she is to go. */
+static void
+keeps_whom_no_good_file_knows (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=bob\nGuard=yes", 7, ALL);
+  world_add (world, "wg1", "Users=carol\nGuard=yes", 8, ALL);
+  add_found (world, "wg0", "same", "1500 1501 1502");
+  world_add_bad (world, "wg2");
+  g_autofree char *ops = run (world);
+  g_autofree char *last = g_strdup (strrchr (ops, '{') ? g_strrstr (ops, "set uids") : ops);
+  g_assert_nonnull (strstr (last, "elements = { 1500-1501 }"));
+}
+
+/* Its rules were flushed by somebody; what it still holds is not set free by the removal. */
+static void
+that_was_switched_off_stays_while_somebody_may_be_missing (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=bob\nGuard=no", 0, 0);
+  add_found (world, "wg0", "same", "1500");
+  world_add_bad (world, "wg2");
+  g_autofree char *ops = run (world);
+  g_assert_null (strstr (ops, "nft"));
 }
 
 static void
 of_no_file_goes (void)
 {
   g_autoptr (World) world = world_new ();
-  CgGuardFound found = {g_strdup ("wg1"), g_strdup ("whatever"), 0};
-  g_array_append_val (world->facts->guards, found);
+  add_found (world, "wg1", "whatever", "1501");
   g_autofree char *ops = run (world);
   g_assert_cmpstr (ops, ==,
                    "nft 'table inet custom-gateway-wg1; delete table inet custom-gateway-wg1'\n");
+}
+
+/* bob's rules are gone, and his old gateway's guard is all that holds him: an event of the new one
+ * must see that he moves. */
+static void
+of_another_gateway_goes_with_whom_it_holds (void)
+{
+  static const char *const wg1[] = {"wg1", NULL};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL);
+  world_add (world, "wg1", "Users=bob\nGuard=yes", 8, ALL);
+  add_found (world, "wg0", "same", "1500 1501");
+  add_found (world, "old", "same", "1501");
+  add_found (world, "older", "same", "1502");
+  g_autofree char *ops = world_diff_text (world, wg1);
+  g_assert_nonnull (strstr (ops, "custom-gateway-wg0"));
+  g_assert_nonnull (strstr (ops, "delete table inet custom-gateway-old'"));
+  g_assert_null (strstr (ops, "custom-gateway-older"));
+}
+
+static void
+that_is_required_and_missing_closes_the_gateway (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=required\nIPv6=block\nOnDown=release", 7, ALL);
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  world_install (world, plan);
+  g_array_index (world->facts->tunnels, CgTunnel, 0).unguarded = TRUE;
+  g_autofree char *ops = run (world);
+  const char *way = strstr (ops, "route del default dev wg0"), *guard = strstr (ops, "nft ");
+  g_assert_true (way && guard && way < guard);
+  g_assert_null (strstr (ops, "rule del"));
 }
 
 static void
@@ -205,7 +396,23 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/is-left-alone-if-right", is_left_alone_if_right);
   g_test_add_func ("/guard/is-written-if-somebody-changed-it", is_written_if_somebody_changed_it);
   g_test_add_func ("/guard/is-refilled-if-it-is-ours-still", is_refilled_if_it_is_ours_still);
-  g_test_add_func ("/guard/goes-before-the-rules-do", goes_before_the_rules_do);
+  g_test_add_func ("/guard/goes-after-the-rules-did", goes_after_the_rules_did);
+  g_test_add_func ("/guard/holds-who-moves-until-the-other-one-does",
+                   holds_who_moves_until_the_other_one_does);
+  g_test_add_func ("/guard/lets-go-behind-the-rules", lets_go_behind_the_rules);
+  g_test_add_func ("/guard/keeps-whom-no-good-file-knows", keeps_whom_no_good_file_knows);
+  g_test_add_func ("/guard/that-was-switched-off-stays-while-somebody-may-be-missing",
+                   that_was_switched_off_stays_while_somebody_may_be_missing);
+  g_test_add_func ("/guard/of-another-gateway-goes-with-whom-it-holds",
+                   of_another_gateway_goes_with_whom_it_holds);
+  g_test_add_func ("/guard/that-is-required-and-missing-closes-the-gateway",
+                   that_is_required_and_missing_closes_the_gateway);
+  g_test_add_func ("/guard/wireguard-is-known-by-its-port-and-where-it-sends",
+                   wireguard_is_known_by_its_port_and_where_it_sends);
+  g_test_add_func ("/guard/wireguard-with-a-mark-is-known-by-that",
+                   wireguard_with_a_mark_is_known_by_that);
+  g_test_add_func ("/guard/all-who-carry-the-address-may-use-it",
+                   all_who_carry_the_address_may_use_it);
   g_test_add_func ("/guard/of-a-bad-file-stays", of_a_bad_file_stays);
   g_test_add_func ("/guard/of-no-file-goes", of_no_file_goes);
   g_test_add_func ("/guard/is-not-tried-where-there-is-no-nftables",

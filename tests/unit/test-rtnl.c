@@ -229,7 +229,8 @@ put_good (Message *space, guint16 type, Parse *parse, GArray **out)
     *out = cg_routes_new ();
     break;
   case RTM_NEWADDR:
-    cg_rtnl_get_addresses (message, AF_INET, 7);
+    cg_rtnl_get_addresses (message, AF_INET);
+    ((struct ifaddrmsg *) mnl_nlmsg_get_payload (message))->ifa_index = 7;
     *parse = cg_rtnl_parse_address;
     *out = g_array_new (FALSE, TRUE, sizeof (CgAddress));
     break;

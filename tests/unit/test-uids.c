@@ -101,11 +101,41 @@ overlaps (gconstpointer data)
   g_assert_cmpstr (turned_text, ==, test->shared);
 }
 
+static const struct RestCase {
+  const char *name;
+  const char *covered;
+  const char *range;
+  const char *rest;
+} rest_cases[] = {
+    {"nothing-covered", "", "5-9", "5-9"},
+    {"elsewhere", "1-4 10-20", "5-9", "5-9"},
+    {"all", "1-20", "5-9", ""},
+    {"just", "5-9", "5-9", ""},
+    {"head", "1-6", "5-9", "7-9"},
+    {"tail", "8-20", "5-9", "5-7"},
+    {"middle", "7", "5-9", "5-6 8-9"},
+    {"two-holes", "6 8", "5-9", "5 7 9"},
+    {"highest-number", "4294967295", "4294967294-4294967295", "4294967294"},
+};
+
+static void
+leaves_a_rest (gconstpointer data)
+{
+  const struct RestCase *test = data;
+  g_autoptr (GArray) covered = parse_uids (test->covered);
+  g_autoptr (GArray) range = parse_uids (test->range);
+  g_autoptr (GArray) rest = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  cg_uids_append_rest (covered, g_array_index (range, CgUidRange, 0), rest);
+  g_autofree char *text = print_uids (rest);
+  g_assert_cmpstr (text, ==, test->rest);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/uids/normalise", normalise_cases, normalises);
   ADD_CASES ("/uids/overlap", overlap_cases, overlaps);
+  ADD_CASES ("/uids/rest", rest_cases, leaves_a_rest);
   return g_test_run ();
 }

@@ -96,6 +96,23 @@ warns_of_a_table_that_others_use (void)
 }
 
 static void
+warns_of_a_tunnel_that_does_not_go_with_the_guard (void)
+{
+  g_autoptr (World) world = world_new ();
+  const char *const kinds[] = {"vxlan", "vxlan", "wireguard", "tun", "gre", ""};
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
+    g_autofree char *name = g_strdup_printf ("t%u", i);
+    g_autofree char *lines = g_strdup_printf ("Users=%u\nGuard=%s\n", 2000 + i, i ? "yes" : "no");
+    CgTunnel *tunnel = world_add (world, name, lines, 7, LINK_ALL);
+    g_strlcpy (tunnel->kind, kinds[i], sizeof tunnel->kind);
+  }
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_true (g_pattern_match_simple ("t1: the guard cannot tell * the kind vxlan*Guard=no",
+                                         warnings->pdata[0]));
+}
+
+static void
 warns_of_the_named_alone (void)
 {
   static const char *const names[] = {"wg1", NULL};
@@ -127,6 +144,8 @@ main (int argc, char **argv)
   ADD_CASES ("/warnings/key", key_cases, warns_of_key);
   ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
   g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
+  g_test_add_func ("/warnings/tunnel-that-does-not-go-with-the-guard",
+                   warns_of_a_tunnel_that_does_not_go_with_the_guard);
   g_test_add_func ("/warnings/of-the-named-alone", warns_of_the_named_alone);
   g_test_add_func ("/warnings/limit", warnings_have_a_limit);
   return g_test_run ();

@@ -154,8 +154,13 @@ def standing() -> dict[int, list[str]]:
     return result
 
 
+def guards() -> list[str]:
+    """The guards' tables."""
+    return [line.split()[-1] for line in sh("nft list tables").splitlines() if "custom-gateway" in line]
+
+
 def nothing_is_left() -> bool:
-    return not any(rules(family) or routes(family) for family in (4, 6))
+    return not guards() and not any(rules(family) or routes(family) for family in (4, 6))
 
 
 # What must hold, in the kernel and for those who ask
@@ -166,6 +171,16 @@ def must_be_up(interface: str = "wg0", families: tuple[int, ...] = (4, 6)) -> No
                           for family in (4, 6)}
     assert people.answers() == {
         family: (interface if family in families else people.BLOCKED, "lan") for family in (4, 6)}
+
+
+def make_wg0(keys: Keys, endpoint: str = "192.0.2.1:51820") -> None:
+    """A tunnel by hand, with nobody who looks after it: up, and no gateway knows yet."""
+    write("/run/key", keys.guest, 0o600)
+    sh("ip link add wg0 type wireguard",
+       f"wg set wg0 private-key /run/key listen-port 51900 peer {keys.server_public}"
+       f" endpoint {endpoint} allowed-ips 0.0.0.0/0,::/0",
+       "ip addr add 10.64.0.2/24 dev wg0", "ip addr add fd00:64:a0::2/64 dev wg0 nodad",
+       "ip link set wg0 up")
 
 
 def must_be_blocked() -> None:

@@ -101,6 +101,26 @@ def ask(user: str, family: int = 4) -> str:
     return WAYS.get(said, said)
 
 
+def send_from(port: int, server: str, to: int, user: str = CONFINED, address: str = "0.0.0.0",
+              device: str = "eth0") -> str:
+    """That user takes the port, in every way that a program has, and sends by that device. "sent", or
+    "EADDRINUSE" or the like."""
+    def send() -> str:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                           socket.SOCK_DGRAM) as sock:
+            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+                sock.bind((address, port))
+                sock.sendto(b"1 escaped", (server, to))
+                return "sent"
+            except OSError as error:
+                return errno.errorcode[error.errno]
+
+    return Child(user, send).result()
+
+
 def answers() -> dict[int, tuple[str, str]]:
     """By which way alice and bob reach the internet, by family."""
     return {family: (ask(CONFINED, family), ask(OTHER, family)) for family in (4, 6)}

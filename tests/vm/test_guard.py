@@ -1,21 +1,120 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guard and WireGuard in the kernel, which the laboratory of namespaces may have to do without."""
+"""The guard and tunnels in the kernel, which the laboratory of namespaces may have to do without. What
+the kernel has wrapped up still carries the confined program's socket."""
 
 import pytest
 
 import guest
-import nm
-from guest import sh
+import people
+from guest import must_be_blocked, must_be_up, sh, wait_until
+from people import CONFINED, OTHER, PORTS, SERVER, send_from
+
+LISTEN = 51900
 
 
-@pytest.mark.xfail(strict=True, reason="the guard drops the encrypted packets: they have kept the uid "
-                   "of the confined user's socket")
-def test_the_guard_lets_the_tunnel_itself_through(networkmanager, clean):
-    nm.load_wg0(networkmanager)
-    guest.gateway("wg0", "Guard=yes")
-    sh("nmcli connection up wg0")
+@pytest.fixture
+def confined(lan, clean):
+    guest.gateway("wg0")
+    yield lan
+    sh("ip link del wg0 || true")
+
+
+@pytest.fixture
+def tunnel(confined):
+    guest.make_wg0(confined)
+    sh("custom-gateway reapply")
+    must_be_up()
+    return confined
+
+
+def escape() -> str:
+    return send_from(0, SERVER[4], PORTS[CONFINED])
+
+
+@pytest.mark.parametrize("mark", ["0", "0xca6c"], ids=["unmarked", "marked"])
+@pytest.mark.parametrize("endpoint", ["192.0.2.1:51820", "[2001:db8:1::1]:51820"],
+                         ids=["IPv4", "IPv6"])
+def test_the_guard_lets_the_tunnel_itself_through(confined, endpoint, mark):
+    guest.make_wg0(confined, endpoint)
+    sh(f"wg set wg0 fwmark {mark}", "custom-gateway reapply")
+    must_be_up()
+    must_be_up()  # what waited for the handshake has lost its socket, and passes
+    assert escape() == "EPERM"
+    sh("custom-gateway status")
+
+
+def test_without_that_the_tunnel_carries_nothing(tunnel):
+    """So that the tests above show something."""
+    handles = [line.split()[-1] for line in sh("nft -a list chain inet custom-gateway-wg0 confined").splitlines()
+               if "sport" in line]
+    assert handles
+    sh(*(f"nft delete rule inet custom-gateway-wg0 confined handle {handle}" for handle in handles))
+    assert people.ask(CONFINED) == "EPERM"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.2", "::", "2001:db8:1::2"])
+def test_nobody_can_send_from_the_tunnels_port(tunnel, address):
+    before = people.left_by_lan()
+    server = SERVER[6 if ":" in address else 4]
+    for user in (CONFINED, OTHER):
+        assert send_from(LISTEN, server, PORTS[CONFINED], user, address) == "EADDRINUSE"
+    assert people.left_by_lan() == before
+
+
+def test_the_port_of_a_tunnel_that_is_down_leads_nowhere_but_to_the_peer(tunnel):
+    """Nobody has told us yet, and the port is free."""
+    before = people.left_by_lan()
+    sh("ip link set wg0 down")
+    assert send_from(LISTEN, SERVER[4], PORTS[CONFINED]) == "EPERM"
+    assert send_from(LISTEN, "192.0.2.1", PORTS[CONFINED]) == "EPERM"
+    assert send_from(LISTEN, "192.0.2.1", 51820) == "sent"  # the limit that the manual names
+    sh("custom-gateway reapply")
+    assert send_from(LISTEN, "192.0.2.1", 51820) == "EPERM"
+    assert people.left_by_lan() == before
+    must_be_blocked()
+
+
+def test_the_port_of_a_marked_tunnel_that_is_down_leads_nowhere(tunnel):
+    sh("wg set wg0 fwmark 0xca6c", "custom-gateway reapply", "ip link set wg0 down")
+    assert send_from(LISTEN, "192.0.2.1", 51820) == "EPERM"
+
+
+def test_a_peer_that_moves_is_found_again(tunnel):
+    """By what WireGuard itself sends; no event tells of it."""
+    sh("ip -n world addr add 192.0.2.7/24 dev eth0 || true")
+    sh(f"wg set wg0 peer {tunnel.server_public} endpoint 192.0.2.7:51820")
+    assert people.ask(CONFINED) in ("EPERM", "wg0")
+    wait_until("the tunnel to the new address", lambda: people.ask(CONFINED) == "wg0", 60)
+    sh("! custom-gateway status", "custom-gateway reapply", "custom-gateway status")
+    assert people.ask(CONFINED) == "wg0"
+
+
+def test_another_port_of_the_tunnel(tunnel):
+    sh("wg set wg0 listen-port 51901")
+    assert people.ask(CONFINED) == "EPERM"
+    sh("custom-gateway reapply")
+    must_be_up()
+
+
+GRE = {
+    "gre": "type gre local 192.0.2.{near} remote 192.0.2.{far}",
+    "ipip": "type ipip local 192.0.2.{near} remote 192.0.2.{far}",
+    "ip6gre": "type ip6gre local 2001:db8:1::{near} remote 2001:db8:1::{far}",
+    "vti": "type vti local 192.0.2.{near} remote 192.0.2.{far} key 5",
+}
+
+
+@pytest.mark.parametrize("kind", GRE)
+def test_other_tunnels_of_the_kernel(confined, kind):
+    """What wraps packets into a protocol that no program can send."""
+    made = sh("ip link add wg0 " + GRE[kind].format(near=2, far=1) + " 2>&1 || echo failed")
+    if "failed" in made:
+        pytest.skip(made)
+    sh("ip -n world link add tunnel " + GRE[kind].format(near=1, far=2),
+       "ip -n world addr add 10.67.0.1/24 dev tunnel", "ip -n world link set tunnel up",
+       "ip addr add 10.67.0.2/24 dev wg0", "ip link set wg0 up", "custom-gateway reapply")
     try:
-        guest.must_be_up()
-        guest.must_be_up()  # what waited for the handshake has lost its socket, and passes
+        assert people.ask(CONFINED) == "10.67.0.2"
+        assert escape() == "EPERM"
     finally:
-        sh("nmcli connection down wg0")
+        sh("ip -n world link del tunnel")

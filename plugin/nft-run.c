@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft.h"
+
+#include <dlfcn.h>
+#include <nftables/libnftables.h>
+
+#include "error.h"
+
+#define LIBRARY "libnftables.so.1"
+
+/* Loaded by hand and by the run that needs it alone: it costs more time and memory than all the
+ * rest of this program. */
+typedef struct {
+  void *handle;
+  typeof (nft_ctx_new) *new;
+  typeof (nft_ctx_free) *free;
+  typeof (nft_ctx_buffer_error) *buffer_error;
+  typeof (nft_ctx_get_error_buffer) *get_error;
+  typeof (nft_run_cmd_from_buffer) *run;
+} Library;
+
+static gboolean
+load_library (Library *library, GError **error)
+{
+  library->handle = dlopen (LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  if (library->handle) {
+    library->new = dlsym (library->handle, "nft_ctx_new");
+    library->free = dlsym (library->handle, "nft_ctx_free");
+    library->buffer_error = dlsym (library->handle, "nft_ctx_buffer_error");
+    library->get_error = dlsym (library->handle, "nft_ctx_get_error_buffer");
+    library->run = dlsym (library->handle, "nft_run_cmd_from_buffer");
+  }
+  if (library->handle && library->new && library->free && library->buffer_error &&
+      library->get_error && library->run)
+    return TRUE;
+  g_set_error (error, CG_ERROR, CG_ERROR_ABSENT, "%s; install libnftables", dlerror ());
+  return FALSE;
+}
+
+gboolean
+cg_nft_run (const char *commands, GError **error)
+{
+  Library library = {NULL};
+  if (!load_library (&library, error))
+    return FALSE;
+  struct nft_ctx *context = library.new(NFT_CTX_DEFAULT);
+  gboolean done = FALSE;
+  if (context && library.buffer_error (context) == 0)
+    done = library.run (context, commands) == 0;
+  if (!done) {
+    /* its first line says what is wrong, the rest repeats our text */
+    g_auto (GStrv) lines = g_strsplit (context ? library.get_error (context) : "", "\n", 2);
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "nftables: %s",
+                 lines[0] && *lines[0] ? lines[0] : "no memory");
+  }
+  if (context)
+    library.free (context);
+  dlclose (library.handle);
+  return done;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tunnels.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "rtnl.h"
+
+/* Room for a request, started as mnl wants it. */
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} Message;
+
+static gboolean
+address_is_usable (const CgAddress *address)
+{
+  if (address->family == AF_INET)
+    return address->scope < RT_SCOPE_HOST;
+  if (address->flags & IFA_F_DADFAILED)
+    return FALSE;
+  if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
+    return FALSE;
+  return address->scope <= RT_SCOPE_LINK;
+}
+
+static gboolean
+gather_link (CgNetlink *netlink, CgTunnel *tunnel, GError **error)
+{
+  const char *ifname = tunnel->gateway->interface;
+  tunnel->rp_filter = -1;
+  if (!ifname)
+    return TRUE;
+
+  Message space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+  g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
+  g_autoptr (GError) why = NULL;
+  cg_rtnl_get_link (request, ifname);
+  int number = cg_netlink_ask (netlink, request, cg_rtnl_parse_link, links, &why);
+  if (number == ENODEV || (number == 0 && links->len == 0))
+    return TRUE;
+  if (number != 0) {
+    g_propagate_prefixed_error (error, g_steal_pointer (&why), "%s: ", ifname);
+    return FALSE;
+  }
+  const CgLink *link = &g_array_index (links, CgLink, 0);
+  tunnel->ifindex = link->ifindex;
+  tunnel->is_up = (link->flags & IFF_UP) != 0;
+  g_strlcpy (tunnel->kind, link->kind, sizeof tunnel->kind);
+  tunnel->rp_filter = cg_sysctl_read_filter (ifname);
+  return TRUE;
+}
+
+/* Those of all interfaces: others may carry the same. */
+static gboolean
+dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GError **error)
+{
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    Message space;
+    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+    g_autoptr (GError) why = NULL;
+    if (!facts->has[i])
+      continue;
+    cg_rtnl_get_addresses (request, cg_families[i]);
+    if (cg_netlink_ask (netlink, request, cg_rtnl_parse_address, addresses, &why) != 0) {
+      g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the addresses: ");
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+take_addresses (CgTunnel *tunnel, const GArray *addresses)
+{
+  for (guint i = 0; i < addresses->len; i++) {
+    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
+    if (!tunnel->ifindex || address->ifindex != tunnel->ifindex || !address_is_usable (address))
+      continue;
+    tunnel->usable[cg_family_index (address->family)] = TRUE;
+    if (address->scope != RT_SCOPE_UNIVERSE)
+      continue;
+    tunnel->global_ipv6 = tunnel->global_ipv6 || address->family == AF_INET6;
+    if (!tunnel->addresses)
+      tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+    g_array_append_val (tunnel->addresses, address->address);
+  }
+}
+
+static gboolean
+has_address (const CgTunnel *tunnel, const CgPrefix *address)
+{
+  for (guint i = 0; tunnel->addresses && i < tunnel->addresses->len; i++)
+    if (memcmp (&g_array_index (tunnel->addresses, CgPrefix, i), address, sizeof *address) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* The names come from the kernel; what nft(8) would take for more than a name is left out, so that
+ * the guard holds that interface as any other. */
+static void
+add_sharer (CgTunnel *tunnel, guint32 ifindex)
+{
+  char ifname[IFNAMSIZ];
+  if (!if_indextoname (ifindex, ifname) || !cg_interface_name_valid (ifname))
+    return;
+  if (!tunnel->sharers)
+    tunnel->sharers = g_ptr_array_new_with_free_func (g_free);
+  if (!g_ptr_array_find_with_equal_func (tunnel->sharers, ifname, g_str_equal, NULL))
+    g_ptr_array_add (tunnel->sharers, g_strdup (ifname));
+}
+
+static void
+find_sharers (CgTunnel *tunnel, const GArray *addresses)
+{
+  for (guint i = 0; i < addresses->len; i++) {
+    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
+    if (address->ifindex != tunnel->ifindex && has_address (tunnel, &address->address))
+      add_sharer (tunnel, address->ifindex);
+  }
+}
+
+/* What the guard must know to let the tunnel's own packets out. A guard that cannot be written
+ * needs none of it, nor could who may not look at nftables look at this. */
+static gboolean
+gather_wireguard (const CgFacts *facts, CgTunnel *tunnel, GError **error)
+{
+  if (tunnel->gateway->guard == CG_GUARD_NO || facts->guards_unseen || !tunnel->is_up ||
+      !g_str_equal (tunnel->kind, "wireguard"))
+    return TRUE;
+  g_autoptr (GError) why = NULL;
+  if (cg_wireguard_look (tunnel->ifindex, &tunnel->wireguard, &why))
+    return TRUE;
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "asking WireGuard about %s: %s",
+               tunnel->gateway->interface, why->message);
+  return FALSE;
+}
+
+gboolean
+cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
+{
+  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (!gather_link (netlink, &g_array_index (facts->tunnels, CgTunnel, i), error))
+      return FALSE;
+  /* behind the links: who has just come is looked at without addresses, and counts as down */
+  if (facts->tunnels->len > 0 && !dump_addresses (facts, netlink, addresses, error))
+    return FALSE;
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    take_addresses (tunnel, addresses);
+    find_sharers (tunnel, addresses);
+    if (!gather_wireguard (facts, tunnel, error))
+      return FALSE;
+  }
+  return TRUE;
+}
