@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "nft-firewall.h"
 #include "rtnl.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
@@ -26,6 +27,7 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->guards);
   g_array_unref (facts->saved_guards);
   g_free (facts->guards_unseen);
+  cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
@@ -51,6 +53,7 @@ cg_facts_new (const CgConfig *config)
   facts->foreign = cg_routes_new ();
   facts->guards = cg_guards_found_new ();
   facts->saved_guards = cg_saved_guards_new ();
+  facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   return facts;
 }
@@ -115,6 +118,18 @@ gather_guards (CgFacts *facts, const char *runtime_dir)
     return;
   g_array_set_size (facts->guards, 0);
   facts->guards_unseen = g_strdup (error->message);
+}
+
+/* What cannot be seen cannot be in anybody's way that we could clear. */
+static void
+gather_firewall (CgFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+  if (cg_nft_firewall_look (facts->firewall, &error))
+    return;
+  g_debug ("no look at the firewall: %s", error->message);
+  g_clear_pointer (&facts->firewall, cg_firewall_free);
+  facts->firewall = cg_firewall_new ();
 }
 
 static gboolean
@@ -320,6 +335,7 @@ cg_facts_gather (const CgConfig *config,
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
   gather_guards (facts, runtime_dir);
+  gather_firewall (facts);
 
   if (!gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))

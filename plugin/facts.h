@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config.h"
+#include "firewall.h"
 #include "netlink.h"
 #include "nft.h"
 #include "routing.h"
@@ -44,6 +45,7 @@ typedef struct {
   GArray *guards;              /* CgGuardFound */
   GArray *saved_guards;        /* CgSavedGuard */
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */
+  CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
 } CgFacts;

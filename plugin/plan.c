@@ -23,6 +23,7 @@ cg_plan_free (CgPlan *plan)
   g_array_unref (plan->routes);
   g_array_unref (plan->guards);
   g_array_unref (plan->filters);
+  g_array_unref (plan->passes);
   g_free (plan);
 }
 
@@ -177,6 +178,16 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   g_array_append_val (plan->filters, filter);
 }
 
+static void
+plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  for (guint i = 0; i < CG_N_FAMILIES && gateway->reverse_path != CG_REVERSE_PATH_KEEP; i++)
+    if (cg_plan_state (tunnel, cg_families[i]) == CG_STATE_UP)
+      cg_passes_plan (facts->firewall, gateway->name, gateway->interface, cg_families[i],
+                      plan->passes);
+}
+
 CgPlan *
 cg_plan_empty (void)
 {
@@ -186,6 +197,7 @@ cg_plan_empty (void)
   plan->guards = g_array_new (FALSE, TRUE, sizeof (CgGuardPlan));
   g_array_set_clear_func (plan->guards, guard_plan_clear);
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
+  plan->passes = g_array_new (FALSE, TRUE, sizeof (CgPass));
   return plan;
 }
 
@@ -202,6 +214,7 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
         plan_family (plan, tunnel, cg_families[family]);
     plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
+    plan_passes (plan, facts, tunnel);
   }
   g_array_sort (plan->rules, cg_rule_compare);
   g_array_sort (plan->routes, cg_route_compare);

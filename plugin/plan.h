@@ -35,6 +35,7 @@ typedef struct {
   GArray *routes;  /* CgRoute, sorted by cg_route_compare */
   GArray *guards;  /* CgGuardPlan */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
+  GArray *passes;  /* CgPass: likewise, where a firewall filters */
 } CgPlan;
 
 void cg_plan_free (CgPlan *plan);

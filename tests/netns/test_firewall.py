@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Firewalls that check the reverse path themselves: in each shape they drop the tunnel's answers."""
+
+import json
+import re
+
+import pytest
+from lab import CONFINED, OTHER, Tunnel, wait_until
+
+
+def nixos_iptables(table, log=True):
+    """As NixOS' firewall-start builds it: in raw until 22.05, in mangle since."""
+    lines = []
+    for family, iptables in ((4, "iptables"), (6, "ip6tables")):
+        chain = f"{iptables} -w -t {table} -A nixos-fw-rpfilter"
+        lines += [f"{iptables} -w -t {table} -D PREROUTING -j nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -F nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -X nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -N nixos-fw-rpfilter",
+                  f"{chain} -m rpfilter --validmark -j RETURN"]
+        if family == 4:
+            lines += [f"{chain} -p udp --sport 67 --dport 68 -j RETURN",
+                      f"{chain} -s 0.0.0.0 -d 255.255.255.255 -p udp --sport 68 --dport 67 -j RETURN"]
+        if log:
+            lines += [f'{chain} -j LOG --log-level info --log-prefix "rpfilter drop: "']
+        lines += [f"{chain} -j DROP", f"{iptables} -w -t {table} -A PREROUTING -j nixos-fw-rpfilter"]
+    return "\n".join(lines)
+
+
+NIXOS_NFTABLES = """
+table inet nixos-fw
+delete table inet nixos-fw
+table inet nixos-fw {
+    chain rpfilter {
+        type filter hook prerouting priority mangle + 10; policy drop;
+        meta nfproto ipv4 udp sport . udp dport { 67 . 68, 68 . 67 } accept comment "DHCPv4 client/server"
+        fib saddr . mark . iif oif exists accept
+        jump rpfilter-allow
+        counter log level info prefix "rpfilter drop: "
+    }
+    chain rpfilter-allow {
+    }
+}
+"""
+
+FIREWALLD = """
+table inet firewalld
+delete table inet firewalld
+table inet firewalld {
+    chain filter_PREROUTING {
+        type filter hook prerouting priority filter + 10; policy accept;
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+        meta nfproto ipv6 fib saddr . mark . iif oif missing counter drop
+    }
+    chain filter_INPUT {
+        type filter hook input priority filter + 10; policy accept;
+        ct state { established, related } accept
+        iifname "lo" accept
+    }
+}
+"""
+
+# Until 0.9 the check stood in a chain that goes on with the zones.
+FIREWALLD_OLD = """
+table inet firewalld
+delete table inet firewalld
+table inet firewalld {
+    chain raw_PREROUTING {
+        type filter hook prerouting priority raw + 10; policy accept;
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+        meta nfproto ipv6 fib saddr . mark . iif oif missing log prefix "rpfilter_DROP: "
+        meta nfproto ipv6 fib saddr . mark . iif oif missing counter drop
+        jump raw_PREROUTING_ZONES
+    }
+    chain raw_PREROUTING_ZONES {
+        counter
+    }
+}
+"""
+
+# by name: how it is loaded, and the families that it checks
+FIREWALLS = {
+    "nixos-raw": (nixos_iptables("raw"), (4, 6)),
+    "nixos-mangle": (nixos_iptables("mangle"), (4, 6)),
+    "nixos-mangle-without-log": (nixos_iptables("mangle", log=False), (4, 6)),
+    "nixos-nftables": (f"nft -f - <<'END'\n{NIXOS_NFTABLES}END", (4, 6)),
+    "firewalld": (f"nft -f - <<'END'\n{FIREWALLD}END", (6,)),
+    "firewalld-0.9": (f"nft -f - <<'END'\n{FIREWALLD_OLD}END", (6,)),
+}
+ALL = pytest.mark.parametrize("firewall", FIREWALLS)
+
+
+def load(lab, firewall):
+    lab.sh("host", FIREWALLS[firewall][0])
+
+
+def ruleset(lab):
+    """The whole rule set without its counters, handles included."""
+    return re.sub(r"packets \d+ bytes \d+", "", lab.sh("host", "nft -a list ruleset"))
+
+
+def ours(lab):
+    """Our rules: (family, table, chain, gateway, packets that it let by)."""
+    found = []
+    for entry in json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]:
+        rule = entry.get("rule", {})
+        if rule.get("comment", "").startswith("custom-gateway "):
+            [packets] = [part["counter"]["packets"] for part in rule["expr"] if "counter" in part]
+            found.append((rule["family"], rule["table"], rule["chain"],
+                          rule["comment"].removeprefix("custom-gateway "), packets))
+    return found
+
+
+def configure(lab, number=0, *more):
+    uid = CONFINED + number
+    lab.config(f"wg{number}", "\n".join([f"Users={uid}", "OnDown=block", *more]))
+
+
+@pytest.fixture
+def tunnel(lab):
+    made = Tunnel(lab, 0)
+    lab.sh("host", *(f"sysctl -qw net.ipv4.conf.{name}.rp_filter=0" for name in ("all", "default")))
+    made.up()
+    return made
+
+
+@ALL
+def test_answers_are_dropped_without_us_and_pass_with_us(lab, tunnel, firewall):
+    checked = FIREWALLS[firewall][1]
+    load(lab, firewall)
+    configure(lab, 0, "ReversePathFilter=keep")
+    lab.cg("reapply")
+    assert not ours(lab)
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == ("silence" if family in checked else "wg0")
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(CONFINED, family, "tcp") == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+    assert len(ours(lab)) == len(checked)
+    assert all(packets > 0 for *_, packets in ours(lab))
+    assert lab.cg("status").returncode == 0
+
+
+SPOOF = """
+import socket
+sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+sock.bind(("fd00:64:a0::1", 0))
+sock.sendto(b"spoofed", ("2001:db8:1::2", 9999))
+"""
+
+
+@ALL
+def test_what_is_spoofed_on_the_lan_is_still_dropped(lab, tunnel, firewall):
+    """A packet with a source address of the tunnel's network that comes by the LAN."""
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    listing = json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]
+    lab.run("world", "/usr/bin/python3", "-c", SPOOF)
+    wait_until("the drop to be counted", lambda: refused(lab) > 0)
+    assert listing
+
+
+def refused(lab):
+    """Packets that met the end of a check: a rule that logs or drops, not one of ours."""
+    packets = 0
+    for entry in json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]:
+        expr = entry.get("rule", {}).get("expr", [])
+        kinds = {kind for part in expr for kind in part}
+        if kinds & {"drop", "log", "xt"} and "counter" in kinds and "comment" not in entry["rule"]:
+            packets += sum(part["counter"]["packets"] for part in expr if "counter" in part)
+    return packets
+
+
+@ALL
+def test_remove_takes_away_ours_and_nothing_else(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) != before
+    lab.cg("remove")
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_nothing_to_do_changes_nothing(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    before = ruleset(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) == before
+    assert not lab.cg("reapply", "--dry-run").stdout
+
+
+@ALL
+def test_a_reload_of_the_firewall_is_mended(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    load(lab, firewall)
+    assert not ours(lab)
+    assert lab.ask(CONFINED, 6) == "silence"
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "wg0"
+
+
+@ALL
+def test_the_lines_of_dry_run_do_the_same(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lines = [line for line in lab.cg("reapply", "--dry-run").stdout.splitlines() if "nft" in line]
+    assert ruleset(lab) == before
+    lab.sh("host", *lines)
+    by_hand = ruleset(lab)
+    assert by_hand != before
+    lab.cg("reapply")
+    assert ruleset(lab) == by_hand
+    lines = [line for line in lab.cg("remove", "--dry-run").stdout.splitlines() if "nft" in line]
+    lab.sh("host", *lines)
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_a_tunnel_that_goes_takes_its_rules_along(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lab.nm("wg0", "up")
+    assert ours(lab)
+    tunnel.delete()
+    lab.nm("wg0", "down")
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_each_of_two_gateways_has_its_own(lab, tunnel, firewall):
+    load(lab, firewall)
+    second = Tunnel(lab, 1)
+    second.up()
+    configure(lab)
+    configure(lab, 1)
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "wg0"
+    assert lab.ask(CONFINED + 1, 6) == "wg1"
+    lab.cg("remove", "wg0")
+    assert {gateway for *_, gateway, _ in ours(lab)} == {"wg1"}
+    assert lab.ask(CONFINED + 1, 6) == "wg1"
+
+
+@ALL
+def test_only_the_families_that_are_up_pass(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab, 0, "IPv6=block")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+    assert len(ours(lab)) == (1 if 4 in FIREWALLS[firewall][1] else 0)
+
+
+@pytest.mark.parametrize("table", ["raw", "mangle"])
+def test_iptables_still_understands_its_table(lab, tunnel, table):
+    load(lab, f"nixos-{table}")
+    configure(lab)
+    lab.cg("reapply")
+    for iptables in ("iptables", "ip6tables"):
+        listed = lab.sh("host", f"{iptables} -w -t {table} -S nixos-fw-rpfilter").splitlines()
+        assert listed[2] == ('-A nixos-fw-rpfilter -i wg0 -m comment --comment "custom-gateway wg0" '
+                             "-j RETURN")
+        assert "incompatible" not in lab.run("host", f"{iptables}-save").stderr
+
+
+def test_what_iptables_saved_and_restored_is_still_known_as_ours(lab, tunnel):
+    load(lab, "nixos-mangle")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    lab.sh("host", "iptables-save -t mangle > /run/saved", "iptables-restore /run/saved",
+           "ip6tables-save -t mangle > /run/saved", "ip6tables-restore /run/saved")
+    assert lab.cg("status", check=False).returncode == 0
+    lab.cg("remove")
+    assert "wg0" not in ruleset(lab)
+    assert before.count("drop") == ruleset(lab).count("drop")
+
+
+def test_a_rule_of_ours_that_somebody_changed_is_written_anew(lab, tunnel):
+    load(lab, "nixos-nftables")
+    configure(lab)
+    lab.cg("reapply")
+    right = ours(lab)
+    [handle, *_] = re.findall(r'comment "custom-gateway wg0" # handle (\d+)',
+                              lab.sh("host", "nft -a list ruleset"))
+    lab.sh("host", f"nft replace rule inet nixos-fw rpfilter handle {handle} iifname eth0 counter "
+           "accept comment '\"custom-gateway wg0\"'")
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert sorted(ours(lab)) == sorted(right)
+    assert 'eth0' not in lab.sh("host", "nft list ruleset")
+
+
+def test_rules_that_only_look_like_ours_are_left_alone(lab, tunnel):
+    load(lab, "nixos-nftables")
+    for comment in ("custom-gateway ../x", "custom-gatewaywg0", "custom-gateway", "mine"):
+        lab.sh("host", f"nft add rule inet nixos-fw rpfilter iifname wg7 accept comment '\"{comment}\"'")
+    lab.sh("host", "nft add chain inet nixos-fw other",
+           "nft add rule inet nixos-fw other accept comment '\"custom-gateway wg0\"'")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    lab.cg("remove")
+    assert ruleset(lab) == before
+
+
+def test_a_firewall_without_the_check_is_left_alone(lab, tunnel):
+    lab.sh("host", "nft add table inet nixos-fw", "nft add chain inet nixos-fw rpfilter-allow",
+           "nft add table inet firewalld", "nft add chain inet firewalld filter_PREROUTING",
+           "iptables -t mangle -N nixos-fw-rpfilter")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) == before
+
+
+OWN = """
+import subprocess, sys, time
+nft = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, text=True)
+nft.stdin.write(sys.stdin.read())
+nft.stdin.flush()
+print("owned", flush=True)
+time.sleep(60)
+"""
