@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from lab import CONFINED, OTHER, Tunnel, wait_until
+from lab import CONFINED, OTHER, PYTHON, Tunnel, wait_until
 
 
 def nixos_iptables(table, log=True):
@@ -160,10 +160,9 @@ def test_what_is_spoofed_on_the_lan_is_still_dropped(lab, tunnel, firewall):
     load(lab, firewall)
     configure(lab)
     lab.cg("reapply")
-    listing = json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]
-    lab.run("world", "/usr/bin/python3", "-c", SPOOF)
-    wait_until("the drop to be counted", lambda: refused(lab) > 0)
-    assert listing
+    before = refused(lab)
+    lab.run("world", PYTHON, "-c", SPOOF)
+    wait_until("the drop to be counted", lambda: refused(lab) > before)
 
 
 def refused(lab):
@@ -328,11 +327,75 @@ def test_a_firewall_without_the_check_is_left_alone(lab, tunnel):
     assert ruleset(lab) == before
 
 
-OWN = """
+OWNER = """
 import subprocess, sys, time
 nft = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, text=True)
-nft.stdin.write(sys.stdin.read())
+nft.stdin.write("add table inet firewalld { flags owner; chain filter_PREROUTING { "
+                "type filter hook prerouting priority 10; "
+                "meta nfproto ipv6 fib saddr . mark . iif oif missing drop; }; }\\n")
 nft.stdin.flush()
+while b"firewalld" not in subprocess.check_output(["nft", "list", "tables"]):
+    time.sleep(0.01)
 print("owned", flush=True)
-time.sleep(60)
+nft.wait()
 """
+
+
+def test_a_table_that_only_its_owner_can_change_is_told_of(lab, tunnel):
+    """As firewalld since 2.1 makes it: nobody else can put a rule there."""
+    owner = lab.popen("host", PYTHON, "-c", OWNER, stdout=-1, text=True)
+    assert owner.stdout.readline() == "owned\n"
+    configure(lab)
+    done = lab.cg("reapply")
+    assert "NftablesTableOwner=no" in done.stderr
+    assert lab.ask(CONFINED, 6) == "silence"
+    assert lab.ask(CONFINED, 4) == "wg0"
+    status = lab.cg("status")
+    assert "NftablesTableOwner=no" in status.stdout
+
+    configure(lab, 0, "ReversePathFilter=keep")
+    assert "NftablesTableOwner" not in lab.cg("status").stdout
+
+
+CHURN = """
+import subprocess, sys
+while True:
+    subprocess.run(["nft", "-f", "-"], input=sys.argv[1], text=True, check=True)
+"""
+
+
+def test_somebody_who_changes_nftables_all_the_time_is_no_obstacle(lab, tunnel):
+    """A handle that was seen means nothing in a table that has been made anew since."""
+    load(lab, "nixos-nftables")
+    churn = "table inet churn; delete table inet churn; table inet churn { chain a { accept; }; }"
+    process = lab.popen("host", PYTHON, "-c", CHURN, churn)
+    configure(lab)
+    for _ in range(10):
+        assert "left as it is" not in lab.cg("reapply").stderr
+        assert len(ours(lab)) == 2
+        assert "left as it is" not in lab.cg("remove").stderr
+        assert not ours(lab)
+    assert process.poll() is None
+
+
+def test_without_nftables_everything_else_works(lab, tunnel):
+    configure(lab)
+    done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket",
+                   "-e", "inject=socket:error=EPROTONOSUPPORT:when=2+", lab.binary, "reapply")
+    assert not done.stderr.count("firewall")
+    assert lab.ask(CONFINED) == "wg0"
+
+
+def test_a_firewall_that_refuses_is_a_warning(lab, tunnel):
+    load(lab, "nixos-nftables")
+    configure(lab)
+    trace = ["strace", "-f", "-qq", "-e", "trace=socket"]
+    log = lab.run_dir / "sockets"
+    lab.run("host", *trace, "-o", log, lab.binary, "reapply", "--dry-run")
+    looks = len(log.read_text().splitlines())
+    done = lab.run("host", *trace, "-o", "/dev/null", "-e",
+                   f"inject=socket:error=EMFILE:when={looks + 1}+", lab.binary, "reapply")
+    assert "the firewall's reverse path check is left as it is" in done.stderr
+    assert lab.ask(CONFINED) == "silence"
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
