@@ -296,7 +296,7 @@ static guint32
 number_messages (CgNetlink *netlink, GByteArray *bytes)
 {
   int left = (int) bytes->len;
-  struct nlmsghdr *message = (struct nlmsghdr *) bytes->data, *before = NULL, *last = message;
+  struct nlmsghdr *message = (struct nlmsghdr *) bytes->data, *before = message, *last = message;
   for (; mnl_nlmsg_ok (message, left); message = mnl_nlmsg_next (message, &left)) {
     message->nlmsg_seq = ++netlink->sequence;
     message->nlmsg_flags |= NLM_F_REQUEST;

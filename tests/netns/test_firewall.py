@@ -111,7 +111,7 @@ def ours(lab):
     return found
 
 
-def configure(lab, number=0, *more):
+def configure(lab, *more, number=0):
     uid = CONFINED + number
     lab.config(f"wg{number}", "\n".join([f"Users={uid}", "OnDown=block", *more]))
 
@@ -128,7 +128,7 @@ def tunnel(lab):
 def test_answers_are_dropped_without_us_and_pass_with_us(lab, tunnel, firewall):
     checked = FIREWALLS[firewall][1]
     load(lab, firewall)
-    configure(lab, 0, "ReversePathFilter=keep")
+    configure(lab, "ReversePathFilter=keep")
     lab.cg("reapply")
     assert not ours(lab)
     for family in (4, 6):
@@ -246,7 +246,7 @@ def test_each_of_two_gateways_has_its_own(lab, tunnel, firewall):
     second = Tunnel(lab, 1)
     second.up()
     configure(lab)
-    configure(lab, 1)
+    configure(lab, number=1)
     lab.cg("reapply")
     assert lab.ask(CONFINED, 6) == "wg0"
     assert lab.ask(CONFINED + 1, 6) == "wg1"
@@ -258,7 +258,7 @@ def test_each_of_two_gateways_has_its_own(lab, tunnel, firewall):
 @ALL
 def test_only_the_families_that_are_up_pass(lab, tunnel, firewall):
     load(lab, firewall)
-    configure(lab, 0, "IPv6=block")
+    configure(lab, "IPv6=block")
     lab.cg("reapply")
     assert lab.ask(CONFINED) == "wg0"
     assert len(ours(lab)) == (1 if 4 in FIREWALLS[firewall][1] else 0)
@@ -353,7 +353,7 @@ def test_a_table_that_only_its_owner_can_change_is_told_of(lab, tunnel):
     status = lab.cg("status")
     assert "NftablesTableOwner=no" in status.stdout
 
-    configure(lab, 0, "ReversePathFilter=keep")
+    configure(lab, "ReversePathFilter=keep")
     assert "NftablesTableOwner" not in lab.cg("status").stdout
 
 
