@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "diff-firewall.h"
 #include "guard.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
@@ -260,26 +261,6 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
   }
 }
 
-/* A pass that stands twice is taken away with the gateway; till then it does no harm. */
-static void
-diff_passes (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
-{
-  const CgFirewall *firewall = facts->firewall;
-  for (guint i = 0; i < firewall->passes->len; i++) {
-    const CgPass *pass = &g_array_index (firewall->passes, CgPass, i);
-    CgOp op = {.step = CG_STEP_DEL_PASS, .pass = {.pass = *pass}};
-    if (!cg_passes_have (plan->passes, pass) && guard_in_scope (facts, scope, pass->gateway))
-      g_array_append_val (ops, op);
-  }
-  for (guint i = 0; i < plan->passes->len; i++) {
-    const CgPass *pass = &g_array_index (plan->passes, CgPass, i);
-    guint64 check = firewall->checks[pass->chain].check;
-    CgOp op = {.step = CG_STEP_ADD_PASS, .pass = {.pass = *pass, .check = check}};
-    if (!cg_passes_have (firewall->passes, pass) && guard_in_scope (facts, scope, pass->gateway))
-      g_array_append_val (ops, op);
-  }
-}
-
 static int
 by_step (gconstpointer a, gconstpointer b)
 {
@@ -305,7 +286,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   part_ways (ops, plan);
   diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
-  diff_passes (ops, plan, facts, scope);
+  cg_diff_firewall (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;

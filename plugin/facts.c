@@ -29,6 +29,7 @@ cg_facts_free (CgFacts *facts)
   g_free (facts->guards_unseen);
   cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
+  g_array_unref (facts->ways_back);
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
@@ -49,6 +50,7 @@ cg_facts_new (const CgConfig *config)
   facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));
   g_array_set_clear_func (facts->tunnels, tunnel_clear);
   facts->rules = cg_rules_new ();
+  facts->ways_back = cg_rules_new ();
   facts->routes = cg_routes_new ();
   facts->foreign = cg_routes_new ();
   facts->guards = cg_guards_found_new ();
@@ -151,6 +153,19 @@ gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
     }
   }
   return TRUE;
+}
+
+/* They confine nobody, so they are none of those that tell who is confined. */
+static void
+part_ways_back (CgFacts *facts)
+{
+  for (guint i = facts->rules->len; i-- > 0;) {
+    CgRule rule = g_array_index (facts->rules, CgRule, i);
+    if (!rule.source.length)
+      continue;
+    g_array_append_val (facts->ways_back, rule); /* one that has a source has no message */
+    g_array_remove_index (facts->rules, i);
+  }
 }
 
 /* table 0: of all. protocol 0: whoever's. */
@@ -348,6 +363,7 @@ cg_facts_gather (const CgConfig *config,
     if (!good)
       return NULL;
   }
+  part_ways_back (facts);
   name_interfaces (facts->routes);
   name_interfaces (facts->foreign);
   return g_steal_pointer (&facts);

@@ -39,7 +39,8 @@ typedef struct {
   const CgConfig *config;
   GArray *tunnels;             /* CgTunnel, one for each gateway of the config, in its order */
   gboolean has[CG_N_FAMILIES]; /* the kernel knows the family */
-  GArray *rules;               /* CgRule: every rule there is */
+  GArray *rules;               /* CgRule: every rule there is but */
+  GArray *ways_back;           /* CgRule: of ours, those by source address: see plan.h */
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
   GArray *guards;              /* CgGuardFound */

@@ -129,19 +129,23 @@ cg_pass_op_to_string (const CgPassOp *op)
   return g_strdup_printf ("nft %s", quoted);
 }
 
-char *
-cg_firewall_obstacle (const CgFirewall *firewall)
+gboolean
+cg_firewall_is_closed (const CgFirewall *firewall, int family)
 {
-  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++) {
-    const CgFirewallChain *chain = &cg_firewall_chains[i];
-    if (firewall->checks[i].check && firewall->checks[i].is_owned)
-      return g_strdup_printf (
-          "the firewall's chain %s checks the reverse path and drops what comes by the tunnel, and "
-          "its table %s %s lets only its owner change it; set NftablesTableOwner=no, or "
-          "IPv6_rpfilter=no, in firewalld.conf",
-          chain->name, family_word (chain->family), chain->table);
-  }
-  return NULL;
+  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++)
+    if (firewall->checks[i].check && firewall->checks[i].is_owned &&
+        cg_firewall_chains[i].checks[cg_family_index (family)])
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+cg_firewall_has_table (guint8 family, const char *name)
+{
+  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++)
+    if (cg_firewall_chains[i].family == family && g_str_equal (cg_firewall_chains[i].table, name))
+      return TRUE;
+  return FALSE;
 }
 
 char *

@@ -80,9 +80,13 @@ typedef struct {
 /* The line of nft(8) that does the same. The caller owns the result. */
 char *cg_pass_op_to_string (const CgPassOp *op);
 
-/* "firewalld's table belongs ..." if a check cannot be passed for that reason, else NULL. The
- * caller owns the result. */
-char *cg_firewall_obstacle (const CgFirewall *firewall);
+/* Whether the family is checked in a table that nobody but its owner can change: firewalld's, from
+ * 2.1 on. */
+gboolean cg_firewall_is_closed (const CgFirewall *firewall, int family);
+
+/* Whether a table of that family (NFPROTO_*) and name may hold such a chain: a change in it is
+ * worth a look. */
+gboolean cg_firewall_has_table (guint8 family, const char *name);
 
 /* "custom-gateway NAME", by which a rule is known as ours; and back: FALSE if it is none. The
  * caller owns the first's result; name has CG_PASS_NAME_SIZE bytes. */

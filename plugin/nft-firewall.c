@@ -77,15 +77,6 @@ get_generation (CgNetlink *netlink, guint32 *generation, GError **error)
 }
 
 static gboolean
-table_is_known (guint8 family, const char *name)
-{
-  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++)
-    if (cg_firewall_chains[i].family == family && g_str_equal (cg_firewall_chains[i].table, name))
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
 parse_table (const struct nlmsghdr *message, GArray *tables)
 {
   if (!is_well_formed (message))
@@ -103,7 +94,7 @@ parse_table (const struct nlmsghdr *message, GArray *tables)
         mnl_attr_validate (attribute, MNL_TYPE_U32) >= 0)
       table.is_owned = (ntohl (mnl_attr_get_u32 (attribute)) & NFT_TABLE_F_OWNER) != 0;
   }
-  if (name && table_is_known (table.family, name)) {
+  if (name && cg_firewall_has_table (table.family, name)) {
     g_strlcpy (table.name, name, sizeof table.name);
     g_array_append_val (tables, table);
   }

@@ -24,6 +24,7 @@ cg_plan_free (CgPlan *plan)
   g_array_unref (plan->guards);
   g_array_unref (plan->filters);
   g_array_unref (plan->passes);
+  g_array_unref (plan->ways_back);
   g_free (plan);
 }
 
@@ -179,13 +180,33 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
 }
 
 static void
-plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+plan_ways_back (CgPlan *plan, const CgTunnel *tunnel, int family)
+{
+  for (guint i = 0; tunnel->addresses && i < tunnel->addresses->len; i++) {
+    CgRule rule = {
+        .family = (guint8) family,
+        .protocol = CG_PROTOCOL,
+        .action = FR_ACT_TO_TBL,
+        .priority = tunnel->gateway->priority,
+        .table = tunnel->table,
+        .uids = {0, 0},
+        .source = g_array_index (tunnel->addresses, CgPrefix, i),
+    };
+    if (rule.source.family == family)
+      g_array_append_val (plan->ways_back, rule);
+  }
+}
+
+static void
+plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int family)
 {
   const CgGateway *gateway = tunnel->gateway;
-  for (guint i = 0; i < CG_N_FAMILIES && gateway->reverse_path != CG_REVERSE_PATH_KEEP; i++)
-    if (cg_plan_state (tunnel, cg_families[i]) == CG_STATE_UP)
-      cg_passes_plan (facts->firewall, gateway->name, gateway->interface, cg_families[i],
-                      plan->passes);
+  if (gateway->reverse_path == CG_REVERSE_PATH_KEEP ||
+      cg_plan_state (tunnel, family) != CG_STATE_UP)
+    return;
+  cg_passes_plan (facts->firewall, gateway->name, gateway->interface, family, plan->passes);
+  if (cg_firewall_is_closed (facts->firewall, family))
+    plan_ways_back (plan, tunnel, family);
 }
 
 CgPlan *
@@ -198,6 +219,7 @@ cg_plan_empty (void)
   g_array_set_clear_func (plan->guards, guard_plan_clear);
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
   plan->passes = g_array_new (FALSE, TRUE, sizeof (CgPass));
+  plan->ways_back = cg_rules_new ();
   return plan;
 }
 
@@ -212,9 +234,10 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
     for (guint family = 0; family < CG_N_FAMILIES; family++)
       if (facts->has[family])
         plan_family (plan, tunnel, cg_families[family]);
+    for (guint family = 0; family < CG_N_FAMILIES; family++)
+      plan_passes (plan, facts, tunnel, cg_families[family]);
     plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
-    plan_passes (plan, facts, tunnel);
   }
   g_array_sort (plan->rules, cg_rule_compare);
   g_array_sort (plan->routes, cg_route_compare);

@@ -4,8 +4,6 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
-#include "plan.h"
-
 /* So many lines tell what is wrong; more would hide it. */
 #define MAX_WARNINGS 8
 
@@ -64,16 +62,6 @@ warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel
   }
 }
 
-static void
-warn_of_firewall (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
-{
-  const CgGateway *gateway = tunnel->gateway;
-  g_autofree char *obstacle = cg_firewall_obstacle (facts->firewall);
-  if (obstacle && gateway->reverse_path != CG_REVERSE_PATH_KEEP &&
-      cg_plan_state (tunnel, AF_INET6) == CG_STATE_UP)
-    g_ptr_array_add (warnings, g_strdup_printf ("%s: %s", gateway->name, obstacle));
-}
-
 void
 cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
 {
@@ -109,7 +97,6 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));
-    warn_of_firewall (warnings, facts, tunnel);
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }

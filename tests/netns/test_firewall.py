@@ -112,7 +112,7 @@ def ours(lab):
 
 
 def configure(lab, *more, number=0):
-    uid = CONFINED + number
+    uid = CONFINED + 10 * number
     lab.config(f"wg{number}", "\n".join([f"Users={uid}", "OnDown=block", *more]))
 
 
@@ -249,10 +249,10 @@ def test_each_of_two_gateways_has_its_own(lab, tunnel, firewall):
     configure(lab, number=1)
     lab.cg("reapply")
     assert lab.ask(CONFINED, 6) == "wg0"
-    assert lab.ask(CONFINED + 1, 6) == "wg1"
+    assert lab.ask(CONFINED + 10, 6) == "wg1"
     lab.cg("remove", "wg0")
     assert {gateway for *_, gateway, _ in ours(lab)} == {"wg1"}
-    assert lab.ask(CONFINED + 1, 6) == "wg1"
+    assert lab.ask(CONFINED + 10, 6) == "wg1"
 
 
 @ALL
@@ -341,20 +341,72 @@ nft.wait()
 """
 
 
-def test_a_table_that_only_its_owner_can_change_is_told_of(lab, tunnel):
-    """As firewalld since 2.1 makes it: nobody else can put a rule there."""
+@pytest.fixture
+def owned(lab):
+    """As firewalld makes it since 2.1: nobody else can put a rule there."""
     owner = lab.popen("host", PYTHON, "-c", OWNER, stdout=-1, text=True)
     assert owner.stdout.readline() == "owned\n"
-    configure(lab)
-    done = lab.cg("reapply")
-    assert "NftablesTableOwner=no" in done.stderr
-    assert lab.ask(CONFINED, 6) == "silence"
-    assert lab.ask(CONFINED, 4) == "wg0"
-    status = lab.cg("status")
-    assert "NftablesTableOwner=no" in status.stdout
 
+
+def rules_by_source(lab):
+    return [rule["src"] for rule in lab.rules(6) if rule["src"] != "all"]
+
+
+def test_where_only_the_owner_can_write_the_check_finds_a_way_back(lab, tunnel, owned):
     configure(lab, "ReversePathFilter=keep")
-    assert "NftablesTableOwner" not in lab.cg("status").stdout
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "silence"
+    assert not rules_by_source(lab)
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(CONFINED, family, "tcp") == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+    assert rules_by_source(lab) == [tunnel.address[6]]
+    assert not ours(lab)
+    status = lab.cg("status")
+    assert "partial" not in status.stdout
+    assert not lab.cg("reapply", "--dry-run").stdout
+
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+def test_a_way_back_follows_the_tunnels_addresses(lab, tunnel, owned):
+    configure(lab)
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add fd00:64:a0::9/64 dev wg0 nodad",
+           f"ip addr del {tunnel.address[6]}/64 dev wg0")
+    lab.nm("wg0", "dhcp6-change")
+    assert rules_by_source(lab) == ["fd00:64:a0::9"]
+    tunnel.delete()
+    lab.nm("wg0", "down")
+    assert not rules_by_source(lab)
+
+
+def test_a_way_back_is_no_way_for_other_users(lab, tunnel, owned):
+    """Neither for those that are free, nor for those of another gateway, whatever they bind to."""
+    Tunnel(lab, 1).up()
+    configure(lab)
+    configure(lab, number=1)
+    lab.cg("reapply")
+    for uid, dev in ((OTHER, "eth0"), (CONFINED, "wg0"), (CONFINED + 10, "wg1"), (0, "wg0")):
+        [route] = lab.ip("-6", "route", "get", "2001:db8:ffff::1", "from", tunnel.address[6],
+                         "uid", str(uid))
+        assert route["dev"] == dev
+
+
+def test_a_bad_file_does_not_put_root_behind_a_guard(lab, tunnel, owned):
+    """The rules of others' files are kept while one is bad. Those for uid 0 confine nobody."""
+    configure(lab, "Guard=yes")
+    lab.config("broken", "Users=nobody-of-that-name")
+    lab.cg("reapply", check=False)
+    assert rules_by_source(lab)
+    lab.cg("reapply", check=False)
+    assert lab.ask(0, port=7001) == "lan"
+    assert lab.ask(0, 6, port=7001) == "lan"
 
 
 CHURN = """

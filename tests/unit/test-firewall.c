@@ -166,17 +166,69 @@ stands_as_long_as_the_way_does (void)
   g_assert_cmpuint (strstr (ops, "route del default dev") - ops, <, strstr (ops, "nft ") - ops);
 }
 
-static void
-what_is_owned_is_told_and_not_touched (void)
+static World *
+closed_world (const char *lines)
 {
-  g_autoptr (World) world = world_with ("Users=alice", LINK_ALL, FIREWALLD);
-  g_autofree char *before = cg_firewall_obstacle (world->facts->firewall);
+  World *world = world_with (lines, LINK_ALL, FIREWALLD);
+  CgTunnel *tunnel = &g_array_index (world->facts->tunnels, CgTunnel, 0);
   world->facts->firewall->checks[FIREWALLD].is_owned = TRUE;
-  g_autofree char *obstacle = cg_firewall_obstacle (world->facts->firewall);
-  g_autofree char *lines = firewall_lines (world, NULL);
-  g_assert_null (before);
-  g_assert_nonnull (strstr (obstacle, "NftablesTableOwner=no"));
-  g_assert_cmpstr (lines, ==, "");
+  tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  const char *const texts[] = {"10.0.0.2", "fd00::2", "fd00::3"};
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    CgPrefix address;
+    g_assert_true (cg_prefix_parse (texts[i], &address));
+    g_array_append_val (tunnel->addresses, address);
+  }
+  return world;
+}
+
+/* The lines of a run that are about rules by source address. */
+static char *
+source_lines (const World *world)
+{
+  g_autofree char *ops = world_diff_text (world, NULL);
+  g_auto (GStrv) lines = g_strsplit (ops, "\n", -1);
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; lines[i]; i++)
+    if (strstr (lines[i], " from "))
+      g_string_append_printf (text, "%s\n", lines[i]);
+  return g_strdup (text->str);
+}
+
+/* In the family that is checked alone, from each address, for uid 0 alone. */
+static void
+what_is_closed_finds_a_way_back (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
+  g_autofree char *passes = firewall_lines (world, NULL);
+  g_autofree char *rules = source_lines (world);
+  g_assert_cmpstr (passes, ==, "");
+  g_assert_cmpstr (rules, ==,
+                   "ip -6 rule add from fd00::2/128 priority 500 uidrange 0-0 lookup 42 protocol "
+                   "198\nip -6 rule add from fd00::3/128 priority 500 uidrange 0-0 lookup 42 "
+                   "protocol 198\n");
+}
+
+static void
+a_way_back_goes_when_it_is_not_needed (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
+  g_autofree char *nothing = source_lines (world);
+  g_assert_cmpstr (nothing, ==, "");
+  world->facts->firewall->checks[FIREWALLD].is_owned = FALSE;
+  g_autofree char *rules = source_lines (world);
+  g_assert_true (g_str_has_prefix (rules, "ip -6 rule del from fd00::2/128 "));
+  g_assert_null (strstr (rules, "add"));
+}
+
+static void
+what_is_kept_needs_no_way_back (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice\nReversePathFilter=keep");
+  g_autofree char *rules = source_lines (world);
+  g_assert_cmpstr (rules, ==, "");
 }
 
 typedef struct {
@@ -270,8 +322,10 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall/of-no-gateway-is-for-a-run-over-all",
                    of_no_gateway_is_for_a_run_over_all);
   g_test_add_func ("/firewall/stands-as-long-as-the-way-does", stands_as_long_as_the_way_does);
-  g_test_add_func ("/firewall/what-is-owned-is-told-and-not-touched",
-                   what_is_owned_is_told_and_not_touched);
+  g_test_add_func ("/firewall/what-is-closed-finds-a-way-back", what_is_closed_finds_a_way_back);
+  g_test_add_func ("/firewall/a-way-back-goes-when-it-is-not-needed",
+                   a_way_back_goes_when_it_is_not_needed);
+  g_test_add_func ("/firewall/what-is-kept-needs-no-way-back", what_is_kept_needs_no_way_back);
   g_test_add_func ("/firewall/a-pass-comes-back", a_pass_comes_back);
   g_test_add_func ("/firewall/broken-messages-are-read-within-their-bounds",
                    broken_messages_are_read_within_their_bounds);
