@@ -8,14 +8,15 @@ diff_passes (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
   const CgFirewall *firewall = facts->firewall;
   for (guint i = 0; i < firewall->passes->len; i++) {
     const CgPass *pass = &g_array_index (firewall->passes, CgPass, i);
-    CgOp op = {.step = CG_STEP_DEL_PASS, .pass = {.pass = *pass}};
+    CgOp op = {.step = CG_STEP_DEL_PASS};
+    op.pass.pass = *pass;
     if (!cg_passes_have (plan->passes, pass) && cg_scope_has_gateway (scope, facts, pass->gateway))
       g_array_append_val (ops, op);
   }
   for (guint i = 0; i < plan->passes->len; i++) {
     const CgPass *pass = &g_array_index (plan->passes, CgPass, i);
-    guint64 check = firewall->checks[pass->chain].check;
-    CgOp op = {.step = CG_STEP_ADD_PASS, .pass = {.pass = *pass, .check = check}};
+    CgOp op = {.step = CG_STEP_ADD_PASS};
+    op.pass = (CgPassOp){*pass, firewall->checks[pass->chain].check};
     if (!cg_passes_have (firewall->passes, pass) &&
         cg_scope_has_gateway (scope, facts, pass->gateway))
       g_array_append_val (ops, op);
