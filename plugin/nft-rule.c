@@ -243,7 +243,7 @@ put_meta (struct nlmsghdr *message, guint32 key, const void *bytes, gsize size)
 static void
 put_missing_way_back (struct nlmsghdr *message)
 {
-  static const guint8 absent = 0;
+  static const guint32 absent = 0; /* all of the register, as nft(8) compares it */
   Expression expression = begin_expression (message, "fib");
   mnl_attr_put_u32 (message, NFTA_FIB_DREG, htonl (NFT_REG_1));
   mnl_attr_put_u32 (message, NFTA_FIB_RESULT, htonl (NFT_FIB_RESULT_OIF));
