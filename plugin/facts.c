@@ -8,6 +8,7 @@
 
 #include "nft-firewall.h"
 #include "rtnl.h"
+#include "xtables.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
 #define TABLE_BASE 198000000u
@@ -122,16 +123,18 @@ gather_guards (CgFacts *facts, const char *runtime_dir)
   facts->guards_unseen = g_strdup (error->message);
 }
 
-/* What cannot be seen cannot be in anybody's way that we could clear. */
 static void
 gather_firewall (CgFacts *facts)
 {
   g_autoptr (GError) error = NULL;
-  if (cg_nft_firewall_look (facts->firewall, &error))
-    return;
-  g_debug ("no look at the firewall: %s", error->message);
-  g_clear_pointer (&facts->firewall, cg_firewall_free);
-  facts->firewall = cg_firewall_new ();
+  if (!cg_nft_firewall_look (facts->firewall, &error)) {
+    g_debug ("no look at the firewall: %s", error->message);
+    g_clear_pointer (&facts->firewall, cg_firewall_free);
+    facts->firewall = cg_firewall_new ();
+    facts->firewall->is_unseen = TRUE;
+  }
+  for (guint i = 0; i < CG_N_FAMILIES; i++)
+    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i]);
 }
 
 static gboolean

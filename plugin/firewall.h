@@ -17,14 +17,16 @@ typedef struct {
   const char *table;
   const char *name;
   gboolean checks[CG_N_FAMILIES]; /* the families whose packets are checked */
-  gboolean returns;               /* a pass returns to who called the chain; otherwise it accepts,
-                                     which ends this base chain and no other */
-  gboolean drops; /* the check is the rule that drops, so a pass stands before it and takes only
-                     what it would drop; otherwise what fails the check falls through to a drop
-                     further down, and a pass stands behind the check */
+  gboolean goes_on; /* with more than the check that a pass would keep packets from: there is none
+                       here, ways back (plan.h) do */
+  gboolean returns; /* a pass returns to who called the chain; otherwise it accepts,
+                       which ends this base chain and no other */
+  gboolean drops;   /* the check is the rule that drops, so a pass stands before it and takes only
+                       what it would drop; otherwise what fails the check falls through to a drop
+                       further down, and a pass stands behind the check */
 } CgFirewallChain;
 
-#define CG_N_FIREWALL_CHAINS 7
+#define CG_N_FIREWALL_CHAINS 11
 extern const CgFirewallChain cg_firewall_chains[CG_N_FIREWALL_CHAINS];
 
 /* What was found in one of them. */
@@ -50,7 +52,9 @@ typedef struct {
 /* All that was found. */
 typedef struct {
   CgFirewallCheck checks[CG_N_FIREWALL_CHAINS];
-  GArray *passes; /* CgPass */
+  gboolean legacy[CG_N_FAMILIES]; /* iptables-legacy(8) has a check */
+  gboolean is_unseen;             /* nobody can tell what checks there are */
+  GArray *passes;                 /* CgPass */
 } CgFirewall;
 
 CgFirewall *cg_firewall_new (void);
@@ -80,8 +84,8 @@ typedef struct {
 /* The line of nft(8) that does the same. The caller owns the result. */
 char *cg_pass_op_to_string (const CgPassOp *op);
 
-/* Whether the family is checked in a table that nobody but its owner can change: firewalld's, from
- * 2.1 on. */
+/* Whether the family is checked where there can be no pass: by firewalld from 2.1 on, whose table
+ * nobody else can change, by iptables-legacy(8), or in a chain that goes on. */
 gboolean cg_firewall_is_closed (const CgFirewall *firewall, int family);
 
 /* Whether a table of that family (NFPROTO_*) and name may hold such a chain: a change in it is

@@ -197,6 +197,18 @@ plan_ways_back (CgPlan *plan, const CgTunnel *tunnel, int family)
   }
 }
 
+/* Who may not look at the firewall leaves what stands. */
+static gboolean
+needs_way_back (const CgFacts *facts, const CgTunnel *tunnel, int family)
+{
+  for (guint i = 0; facts->firewall->is_unseen && i < facts->ways_back->len; i++) {
+    const CgRule *rule = &g_array_index (facts->ways_back, CgRule, i);
+    if (rule->family == family && rule->table == tunnel->table)
+      return TRUE;
+  }
+  return cg_firewall_is_closed (facts->firewall, family);
+}
+
 static void
 plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int family)
 {
@@ -205,7 +217,7 @@ plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int fam
       cg_plan_state (tunnel, family) != CG_STATE_UP)
     return;
   cg_passes_plan (facts->firewall, gateway->name, gateway->interface, family, plan->passes);
-  if (cg_firewall_is_closed (facts->firewall, family))
+  if (needs_way_back (facts, tunnel, family))
     plan_ways_back (plan, tunnel, family);
 }
 

@@ -355,8 +355,68 @@ def owned(lab):
     assert owner.stdout.readline() == "owned\n"
 
 
-def rules_by_source(lab):
-    return [rule["src"] for rule in lab.rules(6) if rule["src"] != "all"]
+def legacy(lines):
+    return lines.replace("tables -w", "tables-legacy -w")
+
+
+def by_hand(table):
+    return "\n".join(f"{iptables} -w -t {table} -A PREROUTING -m rpfilter --validmark --invert -j DROP"
+                     for iptables in ("iptables", "ip6tables"))
+
+
+# Where no rule of ours can stand or none should. By name: how it is loaded.
+CLOSED = {
+    "legacy-nixos-raw": legacy(nixos_iptables("raw")),
+    "legacy-nixos-mangle": legacy(nixos_iptables("mangle")),
+    "legacy-by-hand": legacy(by_hand("raw")),
+    "by-hand-raw": by_hand("raw"),
+    "by-hand-mangle": by_hand("mangle"),
+}
+
+
+def rules_by_source(lab, family=6):
+    return [rule["src"] for rule in lab.rules(family) if rule["src"] != "all"]
+
+
+@pytest.mark.parametrize("firewall", CLOSED)
+def test_where_no_rule_of_ours_should_stand_the_check_finds_a_way_back(lab, tunnel, firewall):
+    if "legacy" in firewall and lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", CLOSED[firewall])
+    before = ruleset(lab)
+    configure(lab, "ReversePathFilter=keep")
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "silence"
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+        assert rules_by_source(lab, family) == [tunnel.address[family]]
+    assert ruleset(lab) == before
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+def test_to_look_for_iptables_legacy_makes_no_table(lab, tunnel):
+    configure(lab)
+    names = "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"
+    before = lab.sh("host", names)
+    lab.cg("reapply")
+    assert lab.sh("host", names) == before
+
+
+def test_iptables_legacy_without_the_check_is_none_of_our_business(lab, tunnel):
+    if lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", "iptables-legacy -t raw -N nixos-fw-rpfilter",
+           "iptables-legacy -t raw -A nixos-fw-rpfilter -m comment --comment rpfilter -j DROP",
+           "iptables-legacy -t mangle -A PREROUTING -i eth7 -j MARK --set-mark 7")
+    configure(lab)
+    lab.cg("reapply")
+    assert not rules_by_source(lab, 4)
 
 
 def test_where_only_the_owner_can_write_the_check_finds_a_way_back(lab, tunnel, owned):

@@ -16,7 +16,7 @@
 #include "world.h"
 
 /* Places in cg_firewall_chains. */
-enum { RAW_4, RAW_6, MANGLE_4, MANGLE_6, NIXOS, FIREWALLD, FIREWALLD_OLD };
+enum { RAW_4, RAW_6, MANGLE_4, MANGLE_6, NIXOS, FIREWALLD, FIREWALLD_OLD, BY_HAND_4 };
 
 #define V4 (LINK_UP | LINK_IPV4)
 
@@ -224,6 +224,43 @@ a_way_back_goes_when_it_is_not_needed (void)
 }
 
 static void
+a_chain_that_goes_on_gets_no_pass (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice");
+  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
+  world->facts->firewall->checks[BY_HAND_4].check = 12;
+  g_autofree char *passes = firewall_lines (world, NULL);
+  g_autofree char *rules = source_lines (world);
+  g_assert_cmpstr (passes, ==, "");
+  g_assert_true (g_str_has_prefix (rules, "ip -4 rule add from 10.0.0.2/32 "));
+  g_assert_null (strstr (rules, "ip -6"));
+}
+
+static void
+iptables_legacy_needs_ways_back (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice");
+  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
+  world->facts->firewall->legacy[0] = TRUE;
+  g_autofree char *rules = source_lines (world);
+  g_assert_true (g_str_has_prefix (rules, "ip -4 rule add from 10.0.0.2/32 "));
+  g_assert_null (strstr (rules, "ip -6"));
+}
+
+/* As for status run by somebody who is not root: he sees rules, but no firewall. */
+static void
+who_cannot_see_the_firewall_leaves_ways_back (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice");
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
+  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
+  world->facts->firewall->is_unseen = TRUE;
+  g_autofree char *rules = source_lines (world);
+  g_assert_cmpstr (rules, ==, "");
+}
+
+static void
 what_is_kept_needs_no_way_back (void)
 {
   g_autoptr (World) world = closed_world ("Users=alice\nReversePathFilter=keep");
@@ -325,6 +362,11 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall/what-is-closed-finds-a-way-back", what_is_closed_finds_a_way_back);
   g_test_add_func ("/firewall/a-way-back-goes-when-it-is-not-needed",
                    a_way_back_goes_when_it_is_not_needed);
+  g_test_add_func ("/firewall/a-chain-that-goes-on-gets-no-pass",
+                   a_chain_that_goes_on_gets_no_pass);
+  g_test_add_func ("/firewall/iptables-legacy-needs-ways-back", iptables_legacy_needs_ways_back);
+  g_test_add_func ("/firewall/who-cannot-see-the-firewall-leaves-ways-back",
+                   who_cannot_see_the_firewall_leaves_ways_back);
   g_test_add_func ("/firewall/what-is-kept-needs-no-way-back", what_is_kept_needs_no_way_back);
   g_test_add_func ("/firewall/a-pass-comes-back", a_pass_comes_back);
   g_test_add_func ("/firewall/broken-messages-are-read-within-their-bounds",
