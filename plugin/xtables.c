@@ -71,19 +71,6 @@ cg_xtables_entries_check (int family, const guint8 *entries, gsize size)
   return FALSE;
 }
 
-/* To ask for a table would make it; this file names those that there are. */
-static gboolean
-table_exists (int family, const char *table)
-{
-  const char *path =
-      family == AF_INET6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
-  g_autofree char *names = NULL;
-  if (!g_file_get_contents (path, &names, NULL, NULL))
-    return FALSE;
-  g_auto (GStrv) lines = g_strsplit (names, "\n", -1);
-  return g_strv_contains ((const char *const *) lines, table);
-}
-
 /* -1 if the table changed its size, else whether it has a check. */
 static int
 check_once (int fd, int family, const char *table)
@@ -106,8 +93,6 @@ check_once (int fd, int family, const char *table)
 static gboolean
 table_checks (int family, const char *table)
 {
-  if (!table_exists (family, table))
-    return FALSE;
   int fd = socket (family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
   int result = fd < 0 ? FALSE : -1;
   for (guint i = 0; i < MAX_TRIES && result < 0; i++)
@@ -120,5 +105,17 @@ table_checks (int family, const char *table)
 gboolean
 cg_xtables_check (int family)
 {
-  return table_checks (family, "raw") || table_checks (family, "mangle");
+  static const char *const tables[] = {"raw", "mangle"};
+  const char *path =
+      family == AF_INET6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
+  g_autofree char *names = NULL;
+  /* to ask for a table would make it; this file names those that there are */
+  if (!g_file_get_contents (path, &names, NULL, NULL))
+    return FALSE;
+  g_auto (GStrv) lines = g_strsplit (names, "\n", -1);
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    if (g_strv_contains ((const char *const *) lines, tables[i]) &&
+        table_checks (family, tables[i]))
+      return TRUE;
+  return FALSE;
 }
