@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commit.h"
 
+#include "nft-firewall.h"
 #include "rtnl.h"
 
 typedef struct {
@@ -206,6 +207,19 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
   }
 }
 
+/* Without a pass answers are dropped, which is no leak; and a firewall that cannot be changed is no
+ * reason to keep the tunnel's other family or other gateways from working. */
+static void
+write_passes (const GPtrArray *ops)
+{
+  g_autoptr (GArray) changes = g_array_new (FALSE, FALSE, sizeof (CgPassOp));
+  g_autoptr (GError) error = NULL;
+  for (guint i = 0; i < ops->len; i++)
+    g_array_append_val (changes, ((CgOp *) ops->pdata[i])->pass);
+  if (!cg_nft_firewall_change (changes, &error))
+    g_warning ("the firewall's reverse path check is left as it is: %s", error->message);
+}
+
 gboolean
 cg_commit (CgNetlink *netlink,
            const GArray *ops,
@@ -232,6 +246,8 @@ cg_commit (CgNetlink *netlink,
     }
     if (step_ops->len > 0 && is_guard_step (step))
       write_guards (step_ops, runtime_dir, &run);
+    else if (step_ops->len > 0 && (step == CG_STEP_ADD_PASS || step == CG_STEP_DEL_PASS))
+      write_passes (step_ops);
     else if (step_ops->len > 0)
       alive = send_step (netlink, &run);
   }

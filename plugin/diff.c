@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "diff-firewall.h"
 #include "guard.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
@@ -303,6 +304,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   part_ways (ops, plan);
   diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
+  cg_diff_firewall (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;
@@ -355,6 +357,9 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_GUARD:
   case CG_STEP_UNGUARD:
     return guard_to_string (&op->guard);
+  case CG_STEP_ADD_PASS:
+  case CG_STEP_DEL_PASS:
+    return cg_pass_op_to_string (&op->pass);
   case CG_STEP_ADD_RULE:
   case CG_STEP_DEL_RULE:
     object = "rule";

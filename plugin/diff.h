@@ -20,7 +20,9 @@ typedef enum {
   CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
                              somebody else behind ours would have taken over */
   CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
+  CG_STEP_DEL_PASS,       /* likewise, through the firewall */
   CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
+  CG_STEP_ADD_PASS,       /* likewise, through the firewall */
   CG_STEP_ADD_WAY,        /* opens the tunnel, then the bypasses */
   CG_STEP_DEL_PROHIBIT,   /* of tables that no rule looks at any more */
   CG_N_STEPS
@@ -43,6 +45,7 @@ typedef struct {
     CgRoute route;
     CgFilter filter;
     CgGuardOp guard;
+    CgPassOp pass;
   };
 } CgOp;
 

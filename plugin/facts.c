@@ -3,8 +3,10 @@
 
 #include <errno.h>
 
+#include "nft-firewall.h"
 #include "rtnl.h"
 #include "tunnels.h"
+#include "xtables.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
 #define TABLE_BASE 198000000u
@@ -24,7 +26,9 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->guards);
   g_array_unref (facts->saved_guards);
   g_free (facts->guards_unseen);
+  cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
+  g_array_unref (facts->ways_back);
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
@@ -48,10 +52,12 @@ cg_facts_new (const CgConfig *config)
   facts->tunnels = g_array_new (FALSE, TRUE, sizeof (CgTunnel));
   g_array_set_clear_func (facts->tunnels, tunnel_clear);
   facts->rules = cg_rules_new ();
+  facts->ways_back = cg_rules_new ();
   facts->routes = cg_routes_new ();
   facts->foreign = cg_routes_new ();
   facts->guards = cg_guards_found_new ();
   facts->saved_guards = cg_saved_guards_new ();
+  facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   return facts;
 }
@@ -124,6 +130,20 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
   return TRUE;
 }
 
+static void
+gather_firewall (CgFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+  if (!cg_nft_firewall_look (facts->firewall, &error)) {
+    g_debug ("no look at the firewall: %s", error->message);
+    g_clear_pointer (&facts->firewall, cg_firewall_free);
+    facts->firewall = cg_firewall_new ();
+    facts->firewall->is_unseen = TRUE;
+  }
+  for (guint i = 0; i < CG_N_FAMILIES; i++)
+    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i]);
+}
+
 static gboolean
 gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
 {
@@ -143,6 +163,19 @@ gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
     }
   }
   return TRUE;
+}
+
+/* They confine nobody, so they are none of those that tell who is confined. */
+static void
+part_ways_back (CgFacts *facts)
+{
+  for (guint i = facts->rules->len; i-- > 0;) {
+    CgRule rule = g_array_index (facts->rules, CgRule, i);
+    if (!rule.source.length)
+      continue;
+    g_array_append_val (facts->ways_back, rule); /* one that has a source has no message */
+    g_array_remove_index (facts->rules, i);
+  }
 }
 
 /* table 0: of all. protocol 0: whoever's. */
@@ -255,6 +288,7 @@ cg_facts_gather (const CgConfig *config,
   g_autoptr (CgFacts) facts = cg_facts_new (config);
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
+  gather_firewall (facts);
 
   if (!gather_guards (facts, runtime_dir, error) || !gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))
@@ -267,6 +301,7 @@ cg_facts_gather (const CgConfig *config,
   }
   if (!cg_tunnels_gather (facts, netlink, error))
     return NULL;
+  part_ways_back (facts);
   name_interfaces (facts->routes);
   name_interfaces (facts->foreign);
   return g_steal_pointer (&facts);

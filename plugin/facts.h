@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config.h"
+#include "firewall.h"
 #include "netlink.h"
 #include "nft.h"
 #include "routing.h"
@@ -44,12 +45,14 @@ typedef struct {
   const CgConfig *config;
   GArray *tunnels;             /* CgTunnel, one for each gateway of the config, in its order */
   gboolean has[CG_N_FAMILIES]; /* the kernel knows the family */
-  GArray *rules;               /* CgRule: every rule there is */
+  GArray *rules;               /* CgRule: every rule there is but */
+  GArray *ways_back;           /* CgRule: of ours, those by source address: see plan.h */
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
   GArray *guards;              /* CgGuardFound */
   GArray *saved_guards;        /* CgSavedGuard */
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */
+  CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
 } CgFacts;

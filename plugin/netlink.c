@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -280,4 +282,69 @@ cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error
     first_sequence = netlink->sequence + 1;
   }
   return TRUE;
+}
+
+/* What stands before and behind the messages of a transaction. */
+static void
+append_bracket (GByteArray *bytes, guint16 type, guint8 subsystem, const guint32 *generation)
+{
+  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  message->nlmsg_type = type;
+  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->version = NFNETLINK_V0;
+  header->res_id = htons (subsystem);
+  if (generation)
+    mnl_attr_put_u32 (message, NFNL_BATCH_GENID, htonl (*generation));
+  g_byte_array_append (bytes, space, message->nlmsg_len);
+}
+
+/* Numbers the messages. The last but one, which is the last that does anything, asks for an
+ * acknowledgement: the end of a transaction gives none before Linux 6.10. Returns its number. */
+static guint32
+number_messages (CgNetlink *netlink, GByteArray *bytes)
+{
+  int left = (int) bytes->len;
+  struct nlmsghdr *message = (struct nlmsghdr *) bytes->data, *before = message, *last = message;
+  for (; mnl_nlmsg_ok (message, left); message = mnl_nlmsg_next (message, &left)) {
+    message->nlmsg_seq = ++netlink->sequence;
+    message->nlmsg_flags |= NLM_F_REQUEST;
+    before = last;
+    last = message;
+  }
+  before->nlmsg_flags |= NLM_F_ACK;
+  return before->nlmsg_seq;
+}
+
+int
+cg_netlink_transact (CgNetlink *netlink,
+                     const GByteArray *messages,
+                     guint8 subsystem,
+                     guint32 generation,
+                     GError **error)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  guint32 first = netlink->sequence + 1;
+  append_bracket (bytes, NFNL_MSG_BATCH_BEGIN, subsystem, &generation);
+  g_byte_array_append (bytes, messages->data, messages->len);
+  append_bracket (bytes, NFNL_MSG_BATCH_END, subsystem, NULL);
+  guint32 last = number_messages (netlink, bytes);
+  if (!send_bytes (netlink, bytes->data, bytes->len, error))
+    return EIO;
+  for (;;) {
+    int size;
+    if (!receive (netlink, &size, error))
+      return EIO;
+    const struct nlmsghdr *message = (const struct nlmsghdr *) netlink->received;
+    for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
+      if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > last - first)
+        continue;
+      const char *text;
+      int number = answer_status (message, &text);
+      if (number != 0)
+        return set_kernel_error (number, text, error);
+      if (message->nlmsg_seq == last)
+        return 0;
+    }
+  }
 }

@@ -49,3 +49,12 @@ typedef struct {
  * order, and goes on past one that it refuses. FALSE with error set if it cannot be told what
  * became of them; the socket is of no further use then. */
 gboolean cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error);
+
+/* Carries out the messages, which lie one behind the other and are to end in one state or none, as
+ * one transaction of nfnetlink; the kernel refuses it with ERESTART if its generation is no longer
+ * the one given. Returns 0, or an errno with error set: that of the first message refused. */
+int cg_netlink_transact (CgNetlink *netlink,
+                         const GByteArray *messages,
+                         guint8 subsystem,
+                         guint32 generation,
+                         GError **error);

@@ -23,6 +23,8 @@ cg_plan_free (CgPlan *plan)
   g_array_unref (plan->routes);
   g_array_unref (plan->guards);
   g_array_unref (plan->filters);
+  g_array_unref (plan->passes);
+  g_array_unref (plan->ways_back);
   g_free (plan);
 }
 
@@ -215,6 +217,48 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   g_array_append_val (plan->filters, filter);
 }
 
+static void
+plan_ways_back (CgPlan *plan, const CgTunnel *tunnel, int family)
+{
+  for (guint i = 0; tunnel->addresses && i < tunnel->addresses->len; i++) {
+    CgRule rule = {
+        .family = (guint8) family,
+        .protocol = CG_PROTOCOL,
+        .action = FR_ACT_TO_TBL,
+        .priority = tunnel->gateway->priority,
+        .table = tunnel->table,
+        .uids = {0, 0},
+        .source = g_array_index (tunnel->addresses, CgPrefix, i),
+    };
+    if (rule.source.family == family)
+      g_array_append_val (plan->ways_back, rule);
+  }
+}
+
+/* Who may not look at the firewall leaves what stands. */
+static gboolean
+needs_way_back (const CgFacts *facts, const CgTunnel *tunnel, int family)
+{
+  for (guint i = 0; facts->firewall->is_unseen && i < facts->ways_back->len; i++) {
+    const CgRule *rule = &g_array_index (facts->ways_back, CgRule, i);
+    if (rule->family == family && rule->table == tunnel->table)
+      return TRUE;
+  }
+  return cg_firewall_is_closed (facts->firewall, family);
+}
+
+static void
+plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int family)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  if (gateway->reverse_path == CG_REVERSE_PATH_KEEP ||
+      cg_plan_state (tunnel, family) != CG_STATE_UP)
+    return;
+  cg_passes_plan (facts->firewall, gateway->name, gateway->interface, family, plan->passes);
+  if (needs_way_back (facts, tunnel, family))
+    plan_ways_back (plan, tunnel, family);
+}
+
 CgPlan *
 cg_plan_empty (void)
 {
@@ -224,6 +268,8 @@ cg_plan_empty (void)
   plan->guards = g_array_new (FALSE, TRUE, sizeof (CgGuardPlan));
   g_array_set_clear_func (plan->guards, guard_plan_clear);
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
+  plan->passes = g_array_new (FALSE, TRUE, sizeof (CgPass));
+  plan->ways_back = cg_rules_new ();
   return plan;
 }
 
@@ -238,6 +284,8 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
     for (guint family = 0; family < CG_N_FAMILIES; family++)
       if (facts->has[family])
         plan_family (plan, tunnel, cg_families[family]);
+    for (guint family = 0; family < CG_N_FAMILIES; family++)
+      plan_passes (plan, facts, tunnel, cg_families[family]);
     plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
   }

@@ -36,6 +36,11 @@ typedef struct {
   GArray *routes;  /* CgRoute, sorted by cg_route_compare */
   GArray *guards;  /* CgGuardPlan */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
+  GArray *passes;  /* CgPass: likewise, where a firewall filters */
+  /* CgRule: where it lets nobody in, a check finds the tunnel by these, from the tunnel's own
+   * addresses. They are for uid 0, which is never confined: it is the kernel's in such a question
+   * (sock_net_uid, linux/net/sock.h). */
+  GArray *ways_back;
 } CgPlan;
 
 void cg_plan_free (CgPlan *plan);

@@ -49,7 +49,7 @@ cg_rule_compare (gconstpointer a, gconstpointer b)
   DIFFER (left->action, right->action);
   DIFFER (left->protocol, right->protocol);
   DIFFER (left->odd, right->odd);
-  return 0;
+  return memcmp (&left->source, &right->source, sizeof left->source);
 }
 
 int
@@ -102,6 +102,10 @@ char *
 cg_rule_to_string (const CgRule *rule)
 {
   g_autoptr (GString) text = g_string_new (NULL);
+  if (rule->source.length) {
+    g_autofree char *source = cg_prefix_to_string (&rule->source);
+    g_string_append_printf (text, "from %s ", source);
+  }
   g_string_append_printf (text, "priority %u", rule->priority);
   if (rule->uids.first != 0 || rule->uids.last != CG_UID_INVALID)
     g_string_append_printf (text, " uidrange %u-%u", rule->uids.first, rule->uids.last);

@@ -21,6 +21,7 @@ typedef struct {
   guint32 table;   /* 0 if the action is another */
   CgUidRange uids; /* 0-4294967295 if it does not select by uid */
   GBytes *message; /* of an odd rule of ours: its attributes, to name it by when deleting it */
+  CgPrefix source; /* of one of ours that also selects by one source address; else of length 0 */
 } CgRule;
 
 /* A route, ip-route(8), linux/rtnetlink.h. */

@@ -151,6 +151,10 @@ cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add)
   mnl_attr_put_u32 (message, FRA_PRIORITY, rule->priority);
   mnl_attr_put_u32 (message, FRA_TABLE, rule->table);
   mnl_attr_put (message, FRA_UID_RANGE, sizeof uids, &uids);
+  if (rule->source.length) {
+    header->src_len = rule->source.length;
+    mnl_attr_put (message, FRA_SRC, cg_family_bytes (rule->family), rule->source.address);
+  }
   mnl_attr_put_u8 (message, FRA_PROTOCOL, rule->protocol);
 }
 
@@ -258,10 +262,26 @@ rule_is_odd (const struct fib_rule_hdr *header, const struct nlattr **given)
   for (guint i = 0; i < G_N_ELEMENTS (selectors); i++)
     if (given[selectors[i]])
       return TRUE;
-  return header->src_len || header->dst_len || header->tos || (header->flags & FIB_RULE_INVERT) ||
+  return header->dst_len || header->tos || (header->flags & FIB_RULE_INVERT) ||
          get_u32 (given[FRA_SUPPRESS_PREFIXLEN], NO_SUPPRESSION) != NO_SUPPRESSION ||
          get_u32 (given[FRA_SUPPRESS_IFGROUP], NO_SUPPRESSION) != NO_SUPPRESSION ||
          !given[FRA_UID_RANGE];
+}
+
+/* A rule that selects by its source is an odd one, unless it may be one that we add. */
+static void
+read_source (const struct fib_rule_hdr *header, const struct nlattr **given, CgRule *rule)
+{
+  guint bytes = cg_family_bytes (header->family);
+  const struct nlattr *source = given[FRA_SRC];
+  if (!header->src_len)
+    return;
+  rule->odd = rule->odd || rule->protocol != CG_PROTOCOL || rule->action != FR_ACT_TO_TBL ||
+              header->src_len != bytes * 8 || !source || mnl_attr_get_payload_len (source) != bytes;
+  if (rule->odd)
+    return;
+  rule->source = (CgPrefix){.family = header->family, .length = header->src_len};
+  memcpy (rule->source.address, mnl_attr_get_payload (source), bytes);
 }
 
 gboolean
@@ -302,6 +322,7 @@ cg_rtnl_parse_rule (const struct nlmsghdr *message, GArray *rules)
       .table = header->action == FR_ACT_TO_TBL ? get_u32 (given[FRA_TABLE], header->table) : 0,
       .uids = {uids.start, uids.end},
   };
+  read_source (header, given, &rule);
   if (rule.protocol == CG_PROTOCOL && (rule.odd || rule.action != FR_ACT_TO_TBL))
     rule.message = keep_message (message);
   g_array_append_val (rules, rule);

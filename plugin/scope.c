@@ -52,6 +52,13 @@ cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gate
   return tunnel ? cg_scope_has (scope, tunnel->table) : has_leftover (scope, gateway);
 }
 
+gboolean
+cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name)
+{
+  const CgTunnel *tunnel = find_tunnel (facts, name);
+  return tunnel ? cg_scope_has (scope, tunnel->table) : scope->all;
+}
+
 static gboolean
 scope_has_holding (const CgScope *scope, const Holding *holding)
 {

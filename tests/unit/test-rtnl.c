@@ -21,6 +21,13 @@ static const struct RuleCase {
     {"ipv4", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 500, 198000001, {1500, 1500}, NULL}},
     {"ipv6", {AF_INET6, 198, FR_ACT_TO_TBL, FALSE, 500, 198000001, {1500, 1600}, NULL}},
     {"small-table", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 1, 7, {1, G_MAXUINT32 - 1}, NULL}},
+    {"from-an-address",
+     {.family = AF_INET6,
+      .protocol = 198,
+      .action = FR_ACT_TO_TBL,
+      .priority = 500,
+      .table = 198000001,
+      .source = {AF_INET6, 128, {0xfd, 0x77}}}},
     {"largest", {AF_INET, 198, FR_ACT_TO_TBL, FALSE, 32765, G_MAXUINT32, {1, 1}, NULL}},
 };
 

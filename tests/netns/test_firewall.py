@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Firewalls that check the reverse path themselves: in each shape they drop the tunnel's answers."""
+
+import json
+import re
+
+import pytest
+from lab import CONFINED, OTHER, PYTHON, Tunnel, wait_until
+
+
+def nixos_iptables(table, log=True):
+    """As NixOS' firewall-start builds it: in raw until 22.05, in mangle since."""
+    lines = []
+    for family, iptables in ((4, "iptables"), (6, "ip6tables")):
+        chain = f"{iptables} -w -t {table} -A nixos-fw-rpfilter"
+        lines += [f"{iptables} -w -t {table} -D PREROUTING -j nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -F nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -X nixos-fw-rpfilter 2>/dev/null || true",
+                  f"{iptables} -w -t {table} -N nixos-fw-rpfilter",
+                  f"{chain} -m rpfilter --validmark -j RETURN"]
+        if family == 4:
+            lines += [f"{chain} -p udp --sport 67 --dport 68 -j RETURN",
+                      f"{chain} -s 0.0.0.0 -d 255.255.255.255 -p udp --sport 68 --dport 67 -j RETURN"]
+        if log:
+            lines += [f'{chain} -j LOG --log-level info --log-prefix "rpfilter drop: "']
+        lines += [f"{chain} -j DROP", f"{iptables} -w -t {table} -A PREROUTING -j nixos-fw-rpfilter"]
+    return "\n".join(lines)
+
+
+NIXOS_NFTABLES = """
+table inet nixos-fw
+delete table inet nixos-fw
+table inet nixos-fw {
+    chain rpfilter {
+        type filter hook prerouting priority mangle + 10; policy drop;
+        meta nfproto ipv4 udp sport . udp dport { 67 . 68, 68 . 67 } accept comment "DHCPv4 client/server"
+        fib saddr . mark . iif oif exists accept
+        jump rpfilter-allow
+        counter log level info prefix "rpfilter drop: "
+    }
+    chain rpfilter-allow {
+    }
+}
+"""
+
+FIREWALLD = """
+table inet firewalld
+delete table inet firewalld
+table inet firewalld {
+    chain filter_PREROUTING {
+        type filter hook prerouting priority filter + 10; policy accept;
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+        meta nfproto ipv6 fib saddr . mark . iif oif missing counter drop
+    }
+    chain filter_INPUT {
+        type filter hook input priority filter + 10; policy accept;
+        ct state { established, related } accept
+        iifname "lo" accept
+    }
+}
+"""
+
+# Until 0.9 the check stood in a chain that goes on with the zones.
+FIREWALLD_OLD = """
+table inet firewalld
+delete table inet firewalld
+table inet firewalld {
+    chain raw_PREROUTING {
+        type filter hook prerouting priority raw + 10; policy accept;
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+        meta nfproto ipv6 fib saddr . mark . iif oif missing log prefix "rpfilter_DROP: "
+        meta nfproto ipv6 fib saddr . mark . iif oif missing counter drop
+        jump raw_PREROUTING_ZONES
+    }
+    chain raw_PREROUTING_ZONES {
+        counter
+    }
+}
+"""
+
+# by name: how it is loaded, and the families that it checks
+FIREWALLS = {
+    "nixos-raw": (nixos_iptables("raw"), (4, 6)),
+    "nixos-mangle": (nixos_iptables("mangle"), (4, 6)),
+    "nixos-mangle-without-log": (nixos_iptables("mangle", log=False), (4, 6)),
+    "nixos-nftables": (f"nft -f - <<'END'\n{NIXOS_NFTABLES}END", (4, 6)),
+    "firewalld": (f"nft -f - <<'END'\n{FIREWALLD}END", (6,)),
+    "firewalld-0.9": (f"nft -f - <<'END'\n{FIREWALLD_OLD}END", (6,)),
+}
+ALL = pytest.mark.parametrize("firewall", FIREWALLS)
+
+
+def load(lab, firewall):
+    lab.sh("host", FIREWALLS[firewall][0])
+
+
+def ruleset(lab):
+    """The whole rule set without its counters, handles included."""
+    return re.sub(r"packets \d+ bytes \d+", "", lab.sh("host", "nft -a list ruleset"))
+
+
+def without_handles(text):
+    return re.sub(r"# handle \d+", "", text)
+
+
+def ours(lab):
+    """Our rules: (family, table, chain, gateway, packets that it let by)."""
+    found = []
+    for entry in json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]:
+        rule = entry.get("rule", {})
+        if rule.get("comment", "").startswith("custom-gateway "):
+            [packets] = [part["counter"]["packets"] for part in rule["expr"] if "counter" in part]
+            found.append((rule["family"], rule["table"], rule["chain"],
+                          rule["comment"].removeprefix("custom-gateway "), packets))
+    return found
+
+
+def configure(lab, *more, number=0):
+    uid = CONFINED + 10 * number
+    lab.config(f"wg{number}", "\n".join([f"Users={uid}", "OnDown=block", *more]))
+
+
+@pytest.fixture
+def tunnel(lab):
+    made = Tunnel(lab, 0)
+    lab.sh("host", *(f"sysctl -qw net.ipv4.conf.{name}.rp_filter=0" for name in ("all", "default")))
+    made.up()
+    return made
+
+
+@ALL
+def test_answers_are_dropped_without_us_and_pass_with_us(lab, tunnel, firewall):
+    checked = FIREWALLS[firewall][1]
+    load(lab, firewall)
+    configure(lab, "ReversePathFilter=keep")
+    lab.cg("reapply")
+    assert not ours(lab)
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == ("silence" if family in checked else "wg0")
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(CONFINED, family, "tcp") == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+    assert len(ours(lab)) == len(checked)
+    assert all(packets > 0 for *_, packets in ours(lab))
+    assert lab.cg("status").returncode == 0
+
+
+SPOOF = """
+import socket
+sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+sock.bind(("fd00:64:a0::1", 0))
+sock.sendto(b"spoofed", ("2001:db8:1::2", 9999))
+"""
+
+
+@ALL
+def test_what_is_spoofed_on_the_lan_is_still_dropped(lab, tunnel, firewall):
+    """A packet with a source address of the tunnel's network that comes by the LAN."""
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    before = refused(lab)
+    lab.run("world", PYTHON, "-c", SPOOF)
+    wait_until("the drop to be counted", lambda: refused(lab) > before)
+
+
+def refused(lab):
+    """Packets that met the end of a check: a rule that logs or drops, not one of ours."""
+    packets = 0
+    for entry in json.loads(lab.sh("host", "nft -j list ruleset"))["nftables"]:
+        expr = entry.get("rule", {}).get("expr", [])
+        kinds = {kind for part in expr for kind in part}
+        if kinds & {"drop", "log", "xt"} and "counter" in kinds and "comment" not in entry["rule"]:
+            packets += sum(part["counter"]["packets"] for part in expr if "counter" in part)
+    return packets
+
+
+@ALL
+def test_remove_takes_away_ours_and_nothing_else(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) != before
+    lab.cg("remove")
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_nothing_to_do_changes_nothing(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    before = ruleset(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) == before
+    assert not lab.cg("reapply", "--dry-run").stdout
+
+
+@ALL
+def test_a_reload_of_the_firewall_is_mended(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab)
+    lab.cg("reapply")
+    load(lab, firewall)
+    assert not ours(lab)
+    assert lab.ask(CONFINED, 6) == "silence"
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "wg0"
+
+
+@ALL
+def test_the_lines_of_dry_run_do_the_same(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lines = [line for line in lab.cg("reapply", "--dry-run").stdout.splitlines() if "nft" in line]
+    assert ruleset(lab) == before
+    lab.sh("host", *lines)
+    by_hand = ruleset(lab)
+    assert by_hand != before
+    lab.cg("reapply")
+    assert ruleset(lab) == by_hand
+    lab.cg("remove")
+    lab.cg("reapply")
+    assert without_handles(ruleset(lab)) == without_handles(by_hand)
+    lines = [line for line in lab.cg("remove", "--dry-run").stdout.splitlines() if "nft" in line]
+    lab.sh("host", *lines)
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_a_tunnel_that_goes_takes_its_rules_along(lab, tunnel, firewall):
+    load(lab, firewall)
+    before = ruleset(lab)
+    configure(lab)
+    lab.nm("wg0", "up")
+    assert ours(lab)
+    tunnel.delete()
+    lab.nm("wg0", "down")
+    assert ruleset(lab) == before
+
+
+@ALL
+def test_each_of_two_gateways_has_its_own(lab, tunnel, firewall):
+    load(lab, firewall)
+    second = Tunnel(lab, 1)
+    second.up()
+    configure(lab)
+    configure(lab, number=1)
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "wg0"
+    assert lab.ask(CONFINED + 10, 6) == "wg1"
+    lab.cg("remove", "wg0")
+    assert {gateway for *_, gateway, _ in ours(lab)} == {"wg1"}
+    assert lab.ask(CONFINED + 10, 6) == "wg1"
+
+
+@ALL
+def test_only_the_families_that_are_up_pass(lab, tunnel, firewall):
+    load(lab, firewall)
+    configure(lab, "IPv6=block")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
+    assert len(ours(lab)) == (1 if 4 in FIREWALLS[firewall][1] else 0)
+
+
+@pytest.mark.parametrize("table", ["raw", "mangle"])
+def test_iptables_still_understands_its_table(lab, tunnel, table):
+    load(lab, f"nixos-{table}")
+    configure(lab)
+    lab.cg("reapply")
+    for iptables in ("iptables", "ip6tables"):
+        listed = lab.sh("host", f"{iptables} -w -t {table} -S nixos-fw-rpfilter").splitlines()
+        assert listed[2] == ('-A nixos-fw-rpfilter -i wg0 -m comment --comment "custom-gateway wg0" '
+                             "-j RETURN")
+        assert "incompatible" not in lab.run("host", f"{iptables}-save").stderr
+
+
+def test_what_iptables_saved_and_restored_is_still_known_as_ours(lab, tunnel):
+    load(lab, "nixos-mangle")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    lab.sh("host", "iptables-save -t mangle > /run/saved", "iptables-restore /run/saved",
+           "ip6tables-save -t mangle > /run/saved", "ip6tables-restore /run/saved")
+    assert lab.cg("status", check=False).returncode == 0
+    lab.cg("remove")
+    assert "wg0" not in ruleset(lab)
+    assert before.count("drop") == ruleset(lab).count("drop")
+
+
+def test_a_rule_of_ours_that_somebody_changed_is_written_anew(lab, tunnel):
+    load(lab, "nixos-nftables")
+    configure(lab)
+    lab.cg("reapply")
+    right = ours(lab)
+    [handle, *_] = re.findall(r'comment "custom-gateway wg0" # handle (\d+)',
+                              lab.sh("host", "nft -a list ruleset"))
+    lab.sh("host", f"nft replace rule inet nixos-fw rpfilter handle {handle} iifname eth0 counter "
+           "accept comment '\"custom-gateway wg0\"'")
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert sorted(ours(lab)) == sorted(right)
+    assert 'eth0' not in lab.sh("host", "nft list ruleset")
+
+
+def test_rules_that_only_look_like_ours_are_left_alone(lab, tunnel):
+    load(lab, "nixos-nftables")
+    for comment in ("custom-gateway ../x", "custom-gatewaywg0", "custom-gateway", "mine"):
+        lab.sh("host", f"nft add rule inet nixos-fw rpfilter iifname wg7 accept comment '\"{comment}\"'")
+    lab.sh("host", "nft add chain inet nixos-fw other",
+           "nft add rule inet nixos-fw other accept comment '\"custom-gateway wg0\"'")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    lab.cg("remove")
+    assert ruleset(lab) == before
+
+
+def test_a_firewall_without_the_check_is_left_alone(lab, tunnel):
+    lab.sh("host", "nft add table inet nixos-fw", "nft add chain inet nixos-fw rpfilter-allow",
+           "nft add table inet firewalld", "nft add chain inet firewalld filter_PREROUTING",
+           "iptables -t mangle -N nixos-fw-rpfilter")
+    before = ruleset(lab)
+    configure(lab)
+    lab.cg("reapply")
+    assert ruleset(lab) == before
+
+
+OWNER = """
+import subprocess, sys, time
+nft = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, text=True)
+nft.stdin.write("add table inet firewalld { flags owner; chain filter_PREROUTING { "
+                "type filter hook prerouting priority 10; "
+                "meta nfproto ipv6 fib saddr . mark . iif oif missing drop; }; }\\n")
+nft.stdin.flush()
+while b"firewalld" not in subprocess.check_output(["nft", "list", "tables"]):
+    time.sleep(0.01)
+print("owned", flush=True)
+nft.wait()
+"""
+
+
+@pytest.fixture
+def owned(lab):
+    """As firewalld makes it since 2.1: nobody else can put a rule there."""
+    owner = lab.popen("host", PYTHON, "-c", OWNER, stdout=-1, text=True)
+    assert owner.stdout.readline() == "owned\n"
+
+
+def legacy(lines):
+    return lines.replace("tables -w", "tables-legacy -w")
+
+
+def by_hand(table):
+    return "\n".join(f"{iptables} -w -t {table} -A PREROUTING -m rpfilter --validmark --invert -j DROP"
+                     for iptables in ("iptables", "ip6tables"))
+
+
+# Where no rule of ours can stand or none should. By name: how it is loaded.
+CLOSED = {
+    "legacy-nixos-raw": legacy(nixos_iptables("raw")),
+    "legacy-nixos-mangle": legacy(nixos_iptables("mangle")),
+    "legacy-by-hand": legacy(by_hand("raw")),
+    "by-hand-raw": by_hand("raw"),
+    "by-hand-mangle": by_hand("mangle"),
+}
+
+
+def rules_by_source(lab, family=6):
+    return [rule["src"] for rule in lab.rules(family) if rule["src"] != "all"]
+
+
+@pytest.mark.parametrize("firewall", CLOSED)
+def test_where_no_rule_of_ours_should_stand_the_check_finds_a_way_back(lab, tunnel, firewall):
+    if "legacy" in firewall and lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", CLOSED[firewall])
+    before = ruleset(lab)
+    configure(lab, "ReversePathFilter=keep")
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "silence"
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+        assert rules_by_source(lab, family) == [tunnel.address[family]]
+    assert ruleset(lab) == before
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+def test_to_look_for_iptables_legacy_makes_no_table(lab, tunnel):
+    configure(lab)
+    names = "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"
+    before = lab.sh("host", names)
+    lab.cg("reapply")
+    assert lab.sh("host", names) == before
+
+
+def test_iptables_legacy_without_the_check_is_none_of_our_business(lab, tunnel):
+    if lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", "iptables-legacy -t raw -N nixos-fw-rpfilter",
+           "iptables-legacy -t raw -A nixos-fw-rpfilter -m comment --comment rpfilter -j DROP",
+           "iptables-legacy -t mangle -A PREROUTING -i eth7 -j MARK --set-mark 7")
+    configure(lab)
+    lab.cg("reapply")
+    assert not rules_by_source(lab, 4)
+
+
+def test_where_only_the_owner_can_write_the_check_finds_a_way_back(lab, tunnel, owned):
+    configure(lab, "ReversePathFilter=keep")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "silence"
+    assert not rules_by_source(lab)
+
+    configure(lab)
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "wg0"
+        assert lab.ask(CONFINED, family, "tcp") == "wg0"
+        assert lab.ask(OTHER, family) == "lan"
+    assert rules_by_source(lab) == [tunnel.address[6]]
+    assert not ours(lab)
+    status = lab.cg("status")
+    assert "partial" not in status.stdout
+    assert not lab.cg("reapply", "--dry-run").stdout
+
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+def test_a_way_back_follows_the_tunnels_addresses(lab, tunnel, owned):
+    configure(lab)
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add fd00:64:a0::9/64 dev wg0 nodad",
+           f"ip addr del {tunnel.address[6]}/64 dev wg0")
+    lab.nm("wg0", "dhcp6-change")
+    assert rules_by_source(lab) == ["fd00:64:a0::9"]
+    tunnel.delete()
+    lab.nm("wg0", "down")
+    assert not rules_by_source(lab)
+
+
+def test_a_way_back_is_no_way_for_other_users(lab, tunnel, owned):
+    """Neither for those that are free, nor for those of another gateway, whatever they bind to."""
+    Tunnel(lab, 1).up()
+    configure(lab)
+    configure(lab, number=1)
+    lab.cg("reapply")
+    for uid, dev in ((OTHER, "eth0"), (CONFINED, "wg0"), (CONFINED + 10, "wg1"), (0, "wg0")):
+        [route] = lab.ip("-6", "route", "get", "2001:db8:ffff::1", "from", tunnel.address[6],
+                         "uid", str(uid))
+        assert route["dev"] == dev
+
+
+def test_a_bad_file_does_not_put_root_behind_a_guard(lab, tunnel, owned):
+    """The rules of others' files are kept while one is bad. Those for uid 0 confine nobody."""
+    configure(lab, "Guard=yes")
+    lab.config("broken", "Users=nobody-of-that-name")
+    lab.cg("reapply", check=False)
+    assert rules_by_source(lab)
+    lab.cg("reapply", check=False)
+    assert lab.ask(0, port=7001) == "lan"
+    assert lab.ask(0, 6, port=7001) == "lan"
+
+
+CHURN = """
+import subprocess, sys
+while True:
+    subprocess.run(["nft", "-f", "-"], input=sys.argv[1], text=True, check=True)
+"""
+
+
+def test_somebody_who_changes_nftables_all_the_time_is_no_obstacle(lab, tunnel):
+    """A handle that was seen means nothing in a table that has been made anew since."""
+    load(lab, "nixos-nftables")
+    churn = "table inet churn; delete table inet churn; table inet churn { chain a { accept; }; }"
+    process = lab.popen("host", PYTHON, "-c", CHURN, churn)
+    configure(lab)
+    for _ in range(10):
+        assert "left as it is" not in lab.cg("reapply").stderr
+        assert len(ours(lab)) == 2
+        assert "left as it is" not in lab.cg("remove").stderr
+        assert not ours(lab)
+    assert process.poll() is None
+
+
+def test_without_nftables_everything_else_works(lab, tunnel):
+    configure(lab)
+    done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket",
+                   "-e", "inject=socket:error=EPROTONOSUPPORT:when=2+", lab.binary, "reapply")
+    assert not done.stderr.count("firewall")
+    assert lab.ask(CONFINED) == "wg0"
+
+
+def test_a_firewall_that_refuses_is_a_warning(lab, tunnel):
+    load(lab, "nixos-nftables")
+    configure(lab)
+    trace = ["strace", "-f", "-qq", "-e", "trace=socket"]
+    log = lab.run_dir / "sockets"
+    lab.run("host", *trace, "-o", log, lab.binary, "reapply", "--dry-run")
+    looks = len(log.read_text().splitlines())
+    done = lab.run("host", *trace, "-o", "/dev/null", "-e",
+                   f"inject=socket:error=EMFILE:when={looks + 1}+", lab.binary, "reapply")
+    assert "the firewall's reverse path check is left as it is" in done.stderr
+    assert lab.ask(CONFINED) == "silence"
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"
