@@ -96,7 +96,7 @@ cg_profile_config_key (const char *data_key)
       g_string_append_c (key, c == word || c[-1] == '-' ? g_ascii_toupper (*c) : *c);
   /* There is one way to write each. Any other stays as it is, and is the name of no key. */
   g_autofree char *back = cg_profile_data_key (key->str);
-  return g_strdup (g_str_equal (back, data_key) ? key->str : word);
+  return g_strdup (g_str_equal (back, data_key) ? key->str : data_key);
 }
 
 static gboolean
