@@ -50,12 +50,13 @@ static void
 end_client (Talk *talk)
 {
   GObject *watcher = nm_client_get_context_busy_watcher (talk->client);
-  g_object_add_weak_pointer (watcher, (gpointer *) &watcher);
+  gpointer busy = watcher;
+  g_object_add_weak_pointer (watcher, &busy);
   g_clear_object (&talk->client);
-  while (watcher && !g_cancellable_is_cancelled (talk->cancellable))
+  while (busy && !g_cancellable_is_cancelled (talk->cancellable))
     g_main_context_iteration (talk->context, TRUE);
-  if (watcher)
-    g_object_remove_weak_pointer (watcher, (gpointer *) &watcher);
+  if (busy)
+    g_object_remove_weak_pointer (watcher, &busy);
 }
 
 static void

@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profile.h"
 
 #define SUFFIX ".nmconnection"
+/* Anybody can make profiles for himself; so many lines tell that there are some. */
+#define MAX_REFUSED 4
 
 typedef enum {
   WRITTEN_BY_ROOT, /* NetworkManager only reads there */
@@ -153,7 +156,7 @@ load_attached (
     g_set_error (&error, CG_ERROR, CG_ERROR_CONFIG,
                  "%s: [Gateway] Connection: is not given; what is attached belongs to a connection",
                  file);
-  if (error) {
+  if (!text || !gateway || error) {
     cg_config_add_bad (config, name, g_steal_pointer (&error));
     return;
   }
@@ -230,45 +233,46 @@ look_at_attached (CgConfig *config, Attached *attached, const char *file, const 
   add_unless_file (config, attached->gateway, profile);
 }
 
+/* One look at all profiles. */
+typedef struct {
+  CgConfig *config;
+  GArray *attached;
+  CgUserLookup lookup;
+  guint refused;
+} Search;
+
 static void
-refuse (CgConfig *config, const char *file, const char *why)
+refuse (Search *search, const char *file, const char *why)
 {
   g_autofree char *shown = cg_quote (file);
-  cg_config_warn (config, "%s: the user data of this profile are not in force: %s", shown, why);
+  if (search->refused++ < MAX_REFUSED)
+    cg_config_warn (search->config, "%s: the user data of this profile are not in force: %s", shown,
+                    why);
 }
 
 static void
-look_at_profile (CgConfig *config,
-                 const char *file,
-                 Writer writer,
-                 const CgProfile *profile,
-                 GArray *attached,
-                 CgUserLookup lookup)
+look_at_profile (Search *search, const char *file, Writer writer, const CgProfile *profile)
 {
-  Attached *known = find_attached (attached, profile->uuid);
+  Attached *known = find_attached (search->attached, profile->uuid);
   if (profile->is_private)
-    refuse (config, file, "it belongs to single users (connection.permissions), who may change it");
+    refuse (search, file, "it belongs to single users (connection.permissions), who may change it");
   else if (writer == NOT_STORED)
-    refuse (config, file, "it is in memory only; save it to disk");
+    refuse (search, file, "it is in memory only; save it to disk");
   else if (known)
-    look_at_attached (config, known, file, profile);
+    look_at_attached (search->config, known, file, profile);
   else if (writer == WRITTEN_BY_ROOT)
-    add_profile (config, file, profile, lookup);
+    add_profile (search->config, file, profile, search->lookup);
   else {
-    refuse (config, file,
+    refuse (search, file,
             "whoever polkit lets change profiles can have written them; if they are right, run "
             "'custom-gateway attach' with its id or UUID");
-    config->incomplete = TRUE; /* it may have been in force, in a place where it counted */
+    search->config->incomplete =
+        TRUE; /* they may have been in force, in a place where they counted */
   }
 }
 
 static void
-look_at_file (CgConfig *config,
-              const char *path,
-              const char *file,
-              Writer writer,
-              GArray *attached,
-              CgUserLookup lookup)
+look_at_file (Search *search, const char *path, const char *file, Writer writer)
 {
   g_autoptr (GString) text = cg_config_read_trusted (path, file, NULL);
   /* most profiles are no business of ours, and are not worth a parser's time */
@@ -276,7 +280,19 @@ look_at_file (CgConfig *config,
     return;
   g_autoptr (CgProfile) profile = cg_profile_parse (file, text->str, text->len, NULL);
   if (profile && g_hash_table_size (profile->data) > 0)
-    look_at_profile (config, file, writer, profile, attached, lookup);
+    look_at_profile (search, file, writer, profile);
+}
+
+/* What was attached, and is in no profile any more. */
+static void
+add_lost (CgConfig *config, const Attached *lost)
+{
+  if (geteuid () == 0) /* others cannot read profiles */
+    cg_config_warn (config,
+                    "%s: no profile has the user data that were attached, which stay in force; run "
+                    "'custom-gateway detach %s' to remove them",
+                    lost->gateway->name, lost->gateway->connection);
+  add_unless_file (config, lost->gateway, NULL);
 }
 
 void
@@ -286,22 +302,16 @@ cg_profiles_add (CgConfig *config, const char *root, CgUserLookup lookup)
     return;
   config->has_profiles = TRUE;
   g_autoptr (GArray) attached = load_all_attached (config, lookup);
+  Search search = {.config = config, .attached = attached, .lookup = lookup};
   for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
     g_autofree char *directory = g_strconcat (root, places[i].path, NULL);
     g_auto (GStrv) files = list_files (directory, is_profile);
     for (char **file = files; *file; file++) {
       g_autofree char *path = g_build_filename (directory, *file, NULL);
-      look_at_file (config, path, *file, places[i].writer, attached, lookup);
+      look_at_file (&search, path, *file, places[i].writer);
     }
   }
-  for (guint i = 0; i < attached->len; i++) {
-    const Attached *lost = &g_array_index (attached, Attached, i);
-    if (lost->seen)
-      continue;
-    cg_config_warn (config,
-                    "%s: no profile has the user data that were attached, which stay in force; run "
-                    "'custom-gateway detach %s' to remove them",
-                    lost->gateway->name, lost->gateway->connection);
-    add_unless_file (config, lost->gateway, NULL);
-  }
+  for (guint i = 0; i < attached->len; i++)
+    if (!g_array_index (attached, Attached, i).seen)
+      add_lost (config, &g_array_index (attached, Attached, i));
 }

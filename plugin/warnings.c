@@ -96,9 +96,6 @@ GPtrArray *
 cg_warnings (const CgFacts *facts, const char *const *names)
 {
   GPtrArray *warnings = g_ptr_array_new_with_free_func (g_free);
-  for (guint i = 0; i < facts->config->warnings->len; i++)
-    if (is_about (facts->config->warnings->pdata[i], names))
-      g_ptr_array_add (warnings, g_strdup (facts->config->warnings->pdata[i]));
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     const CgGateway *gateway = tunnel->gateway;
@@ -111,5 +108,8 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }
+  for (guint i = 0; i < facts->config->warnings->len; i++)
+    if (is_about (facts->config->warnings->pdata[i], names))
+      g_ptr_array_add (warnings, g_strdup (facts->config->warnings->pdata[i]));
   return warnings;
 }
