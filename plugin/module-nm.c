@@ -49,14 +49,16 @@ talk_new (guint seconds)
 static void
 end_client (Talk *talk)
 {
-  GObject *watcher = nm_client_get_context_busy_watcher (talk->client);
-  gpointer busy = watcher;
-  g_object_add_weak_pointer (watcher, &busy);
+  gpointer busy = nm_client_get_context_busy_watcher (talk->client);
+  GWeakRef watcher;
+  g_weak_ref_init (&watcher, busy);
   g_clear_object (&talk->client);
-  while (busy && !g_cancellable_is_cancelled (talk->cancellable))
+  while ((busy = g_weak_ref_get (&watcher)) && !g_cancellable_is_cancelled (talk->cancellable)) {
+    g_object_unref (busy);
     g_main_context_iteration (talk->context, TRUE);
-  if (busy)
-    g_object_remove_weak_pointer (watcher, &busy);
+  }
+  g_clear_object (&busy);
+  g_weak_ref_clear (&watcher);
 }
 
 static void
