@@ -18,13 +18,13 @@ typedef enum {
   NOT_STORED,      /* gone with the next boot */
 } Writer;
 
-/* NetworkManager.conf(5), section keyfile. */
+/* NetworkManager.conf(5), section keyfile; what is in /etc goes before what is in /usr/lib. */
 static const struct {
   const char *path;
   Writer writer;
 } places[] = {
-    {"/usr/lib/NetworkManager/system-connections", WRITTEN_BY_ROOT},
     {"/etc/NetworkManager/system-connections", WRITTEN_BY_NM},
+    {"/usr/lib/NetworkManager/system-connections", WRITTEN_BY_ROOT},
     {"/run/NetworkManager/system-connections", NOT_STORED},
 };
 
@@ -188,7 +188,7 @@ find_attached (GArray *all, const char *uuid)
 {
   for (guint i = 0; uuid && i < all->len; i++) {
     Attached *attached = &g_array_index (all, Attached, i);
-    if (g_strcmp0 (attached->gateway->connection, uuid) == 0 && !attached->seen)
+    if (g_strcmp0 (attached->gateway->connection, uuid) == 0)
       return attached;
   }
   return NULL;
@@ -220,6 +220,8 @@ add_profile (CgConfig *config, const char *file, const CgProfile *profile, CgUse
 static void
 look_at_attached (CgConfig *config, Attached *attached, const char *file, const CgProfile *profile)
 {
+  if (attached->seen)
+    return;
   g_autofree char *shown = cg_quote (file);
   g_autofree char *text =
       cg_profile_to_config (shown, attached->gateway->connection, profile->data, NULL);
