@@ -100,22 +100,36 @@ cg_profile_config_key (const char *data_key)
 }
 
 static gboolean
+has_control_character (const char *value)
+{
+  for (; *value; value++)
+    if (g_ascii_iscntrl (*value))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
 add_line (GString *text, const char *shown, const char *data_key, const char *value, GError **error)
 {
   g_autofree char *key = cg_profile_config_key (data_key);
-  gboolean own = g_str_equal (key, "Interface") || g_str_equal (key, "Connection");
-  const char *control = value;
-  while (*control && !g_ascii_iscntrl (*control))
-    control++;
-  if (!own && !*control && !strchr (key, '=') && !strchr (key, '\n')) {
+  g_autofree char *quoted = cg_quote (data_key);
+  if (strspn (key, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS) != strlen (key) || !*key)
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: [user] unknown key %s; see custom-gateway.conf(5) for the keys there are",
+                 shown, quoted);
+  else if (g_str_equal (key, "Interface") || g_str_equal (key, "Connection"))
+    g_set_error (
+        error, CG_ERROR, CG_ERROR_CONFIG,
+        "%s: [user] %s: the profile itself says which interface it is about; remove the key", shown,
+        quoted);
+  else if (has_control_character (value)) {
+    g_autofree char *word = cg_quote (value);
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: [user] %s: control character in %s; write one line", shown, quoted, word);
+  } else {
     g_string_append_printf (text, "%s=%s\n", key, value);
     return TRUE;
   }
-  g_autofree char *quoted = cg_quote (own ? data_key : value);
-  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [user] %s: %s %s; %s", shown, data_key,
-               own ? "the profile itself says which interface it is about, not"
-                   : "control character in",
-               quoted, own ? "remove the key" : "write one line");
   return FALSE;
 }
 

@@ -91,8 +91,9 @@ add_unless_file (CgConfig *config, CgGateway *gateway, const CgProfile *profile)
     cg_config_add (config, gateway);
     return;
   }
+  g_autofree char *quoted = cg_quote (gateway->connection);
   cg_config_warn (config, "%s: the file %s.conf is in force, not the user data of the profile %s",
-                  winner, winner, gateway->connection);
+                  winner, winner, quoted);
   cg_gateway_free (gateway);
 }
 
@@ -229,8 +230,8 @@ look_at_attached (CgConfig *config, Attached *attached, const char *file, const 
   if (g_strcmp0 (text, attached->text) != 0)
     cg_config_warn (config,
                     "%s: the user data of %s are no longer those that were attached, which stay in "
-                    "force; run 'custom-gateway attach %s' to take them over, or attach others",
-                    name, shown, attached->gateway->connection);
+                    "force; run 'custom-gateway attach' with its UUID to take them over",
+                    name, shown);
   attached->seen = TRUE;
   add_unless_file (config, attached->gateway, profile);
 }
@@ -289,11 +290,12 @@ look_at_file (Search *search, const char *path, const char *file, Writer writer)
 static void
 add_lost (CgConfig *config, const Attached *lost)
 {
+  g_autofree char *quoted = cg_quote (lost->gateway->connection);
   if (geteuid () == 0) /* others cannot read profiles */
     cg_config_warn (config,
                     "%s: no profile has the user data that were attached, which stay in force; run "
-                    "'custom-gateway detach %s' to remove them",
-                    lost->gateway->name, lost->gateway->connection);
+                    "'custom-gateway detach' with the UUID %s to remove them",
+                    lost->gateway->name, quoted);
   add_unless_file (config, lost->gateway, NULL);
 }
 

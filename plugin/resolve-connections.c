@@ -74,9 +74,10 @@ take_connection (CgConfig *config, CgGateway *gateway, const CgNmConnection *con
 {
   if (cg_gateway_has_connection (gateway, connection->id, connection->uuid) &&
       !gateway->interface && connection->interface) {
+    g_autofree char *quoted = cg_quote (gateway->connection);
     if (connection->refused)
-      cg_config_warn (config, "%s: the connection '%s' is up but is not used: its profile %s",
-                      gateway->name, gateway->connection, connection->refused);
+      cg_config_warn (config, "%s: the connection %s is up but is not used: its profile %s",
+                      gateway->name, quoted, connection->refused);
     else if (cg_interface_name_valid (connection->interface))
       gateway->interface = g_strdup (connection->interface);
   }
@@ -111,10 +112,11 @@ say_what_is_unknown (CgConfig *config, const GError *error)
       continue;
     if (gateway->on_down == CG_ON_DOWN_RELEASE)
       gateway->on_down = CG_ON_DOWN_BLOCK;
+    g_autofree char *quoted = cg_quote (gateway->connection);
     cg_config_warn (config,
-                    "%s: nobody can tell the interface of the connection '%s', so the tunnel "
+                    "%s: nobody can tell the interface of the connection %s, so the tunnel "
                     "counts as down: %s",
-                    gateway->name, gateway->connection, error->message);
+                    gateway->name, quoted, error->message);
   }
 }
 
@@ -139,8 +141,9 @@ let_files_win (CgConfig *config)
     const CgGateway *gateway = config->gateways->pdata[i];
     if (!file)
       continue;
+    g_autofree char *quoted = cg_quote (gateway->connection);
     cg_config_warn (config, "%s: the file %s.conf is in force, not the user data of the profile %s",
-                    file->name, file->name, gateway->connection);
+                    file->name, file->name, quoted);
     g_ptr_array_remove_index (config->gateways, i);
   }
 }

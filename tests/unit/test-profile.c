@@ -116,8 +116,20 @@ a_value_is_one_line (void)
   g_autofree char *text = config_of ("custom-gateway.dns", "auto\nUsers=bob");
   g_assert_cmpstr (
       text, ==,
-      "'Work': [user] custom-gateway.dns: control character in 'auto\\nUsers=bob'; write "
+      "'Work': [user] 'custom-gateway.dns': control character in 'auto\\nUsers=bob'; write "
       "one line");
+}
+
+static void
+a_key_is_a_word (void)
+{
+  static const char *const others[] = {"custom-gateway.#users",  "custom-gateway.[x]",
+                                       "custom-gateway.users=x", "custom-gateway.",
+                                       "custom-gateway.Users",   "custom-gateway.us\ners"};
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++) {
+    g_autofree char *text = config_of (others[i], "alice");
+    g_assert_true (g_str_has_prefix (text, "'Work': [user] unknown key 'custom-gateway."));
+  }
 }
 
 static void
@@ -140,6 +152,7 @@ main (int argc, char **argv)
   g_test_add_func ("/profile/there is one way to write a key", there_is_one_way_to_write_a_key);
   g_test_add_func ("/profile/config is text", config_is_text);
   g_test_add_func ("/profile/a value is one line", a_value_is_one_line);
+  g_test_add_func ("/profile/a key is a word", a_key_is_a_word);
   g_test_add_func ("/profile/the interface is the profile's", the_interface_is_the_profiles);
   return g_test_run ();
 }

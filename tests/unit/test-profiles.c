@@ -55,7 +55,7 @@ static const Case cases[] = {
     {"attached, then removed",
      {{ETC "/a.nmconnection", PROFILE}, {OURS "/profiles/work.conf", FILE}},
      "work |",
-     "work: no profile*detach " UUID "*"},
+     "work: no profile*detach*" UUID "*"},
     {"attached to another",
      {{ETC "/a.nmconnection", PROFILE DATA},
       {OURS "/profiles/work.conf", "[Gateway]\nConnection=another\nUsers=bob\n"}},
