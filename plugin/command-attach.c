@@ -157,10 +157,27 @@ write_attached (const Job *job, const char *name, const char *text, GError **err
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", directory, g_strerror (errno));
     return FALSE;
   }
-  if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_DURABLE, 0644, &why))
+  if (g_file_set_contents_full (
+          path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &why))
     return TRUE;
   g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
   return FALSE;
+}
+
+/* The name that the gateway has, if there is one already. The caller owns the result. */
+static char *
+choose_name (const Job *job)
+{
+  const CgNmProfile *profile = job->profile;
+  g_autofree char *attached = find_attached (job->options, profile->uuid);
+  if (attached)
+    return g_steal_pointer (&attached);
+  for (guint i = 0; i < job->config->gateways->len; i++) {
+    const CgGateway *gateway = job->config->gateways->pdata[i];
+    if (gateway->from_profile && g_strcmp0 (gateway->connection, profile->uuid) == 0)
+      return g_strdup (gateway->name);
+  }
+  return g_strdup (cg_profiles_name (job->config, profile->id, profile->uuid));
 }
 
 static gboolean
@@ -180,8 +197,7 @@ attach (const Job *job, const char *const *words, GError **error)
     return FALSE;
   }
   g_autofree char *text = cg_profile_to_config (shown, profile->uuid, data, error);
-  g_autofree char *known = find_attached (job->options, profile->uuid);
-  const char *name = known ? known : cg_profiles_name (job->config, profile->id, profile->uuid);
+  g_autofree char *name = choose_name (job);
   return text && check (job, name, text, error) && (!*words || store (job, data, error)) &&
          write_attached (job, name, text, error);
 }
