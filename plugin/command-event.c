@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
-#include "resolve.h"
-
-#include <string.h>
+#include "hints.h"
+#include "profiles.h"
+#include "resolve-connections.h"
 
 /* NetworkManager-dispatcher(8): the actions after which a tunnel may be another one. The rest
  * (hostname, connectivity-change, those of later versions) are none of our business. */
@@ -21,32 +21,51 @@ static const char *const networkd_states[] = {
     "linger",      NULL,
 };
 
-/* Of which gateways the interface is the tunnel. Of all, if it is loopback: the kernel hangs IPv6
- * routes that lead nowhere on it, and drops them when it goes down. */
+/* The action that names no interface: the servers of any may have changed. */
+#define DNS_CHANGE "dns-change"
+
+/* What an event is about. */
+typedef struct {
+  const char *ifname;
+  const char *action;
+  CgHints hints;
+} Event;
+
+static gboolean
+concerns (const Event *event, const CgGateway *gateway)
+{
+  /* loopback: the kernel hangs IPv6 routes that lead nowhere on it, and drops them when it goes
+   * down */
+  return g_str_equal (event->ifname, "lo") || g_strcmp0 (gateway->interface, event->ifname) == 0 ||
+         cg_gateway_has_connection (gateway, event->hints.connection_id,
+                                    event->hints.connection_uuid) ||
+         (gateway->dns_mode == CG_DNS_AUTO && g_str_equal (event->action, DNS_CHANGE));
+}
+
 static GPtrArray *
-gateways_of (const CgConfig *config, const char *ifname)
+gateways_of (const CgConfig *config, const Event *event)
 {
   GPtrArray *names = g_ptr_array_new ();
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    if (g_str_equal (ifname, "lo") || g_strcmp0 (gateway->interface, ifname) == 0)
+    if (concerns (event, gateway))
       g_ptr_array_add (names, gateway->name);
   }
   return names;
 }
 
-/* Whether the interface can be that of a gateway, or of its file. Most events are about others, and
- * must neither wait for anybody nor change anything. */
+/* Whether the event can be about a gateway, or about its file. Most are about others, and must
+ * neither wait for anybody nor change anything. */
 static gboolean
-is_our_business (const CgConfig *config, const char *ifname)
+is_our_business (const CgConfig *config, const Event *event)
 {
-  g_autoptr (GPtrArray) names = gateways_of (config, ifname);
-  return names->len > 0 || cg_config_find_bad (config, ifname);
+  g_autoptr (GPtrArray) names = gateways_of (config, event);
+  return names->len > 0 || cg_config_find_bad (config, event->ifname);
 }
 
-/* An event only says: look again at the gateways of this interface. */
+/* An event only says: look again at the gateways that it is about. */
 static int
-look_again (const CgOptions *options, const char *ifname)
+look_again (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
@@ -55,13 +74,13 @@ look_again (const CgOptions *options, const char *ifname)
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
-  cg_resolve (config, NULL);
+  cg_resolve (config, &event->hints);
 
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
-  const GError *bad = cg_config_find_bad (config, ifname);
+  const GError *bad = cg_config_find_bad (config, event->ifname);
   int status = bad ? cg_fail (bad) : CG_EXIT_DONE;
-  g_autoptr (GPtrArray) names = gateways_of (config, ifname);
+  g_autoptr (GPtrArray) names = gateways_of (config, event);
   if (names->len == 0)
     return status;
   g_ptr_array_add (names, NULL);
@@ -71,15 +90,16 @@ look_again (const CgOptions *options, const char *ifname)
 }
 
 static int
-look_if_ours (const CgOptions *options, const char *ifname)
+look_if_ours (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
-  if (is_our_business (config, ifname))
-    return look_again (options, ifname);
-  g_autofree char *quoted = cg_quote (ifname);
+  cg_profiles_add (config, "", cg_user_lookup);
+  if (is_our_business (config, event))
+    return look_again (options, event);
+  g_autofree char *quoted = cg_quote (event->ifname);
   g_info ("%s is not the interface of any gateway", quoted);
   return CG_EXIT_DONE;
 }
@@ -108,7 +128,11 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
   if (count == 3 && g_str_equal (arguments[0], "nm")) {
     if (!g_strv_contains (nm_actions, arguments[2]))
       return ignore (arguments[2]);
-    return look_if_ours (options, arguments[1]);
+    g_auto (GStrv) environment = g_get_environ ();
+    const Event event = {.ifname = arguments[1],
+                         .action = arguments[2],
+                         .hints = cg_hints_from_nm (environment, arguments[1], arguments[2])};
+    return look_if_ours (options, &event);
   }
   if (count == 2 && g_str_equal (arguments[0], "networkd")) {
     const char *ifname = g_getenv ("IFACE");
@@ -116,7 +140,8 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
       return ignore (arguments[1]);
     if (!ifname)
       return usage ("networkd STATE, with the interface in the environment variable IFACE");
-    return look_if_ours (options, ifname);
+    const Event event = {.ifname = ifname, .action = arguments[1]};
+    return look_if_ours (options, &event);
   }
   return usage ("nm IFACE ACTION, or: event networkd STATE");
 }

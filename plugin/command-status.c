@@ -192,6 +192,13 @@ json_gateway (GString *json, const CgGatewayStatus *status)
     cg_json_close (json, ']');
   }
   cg_json_close (json, ']');
+  cg_json_string (json, "connection", gateway->connection);
+  cg_json_open (json, "dns", '[');
+  for (guint i = 0; i < gateway->dns->len; i++) {
+    g_autofree char *server = cg_prefix_to_address (&g_array_index (gateway->dns, CgPrefix, i));
+    cg_json_string (json, NULL, server);
+  }
+  cg_json_close (json, ']');
   json_family (json, "ipv4", &status->family[0]);
   json_family (json, "ipv6", &status->family[1]);
   cg_json_number (json, "rp_filter", tunnel->rp_filter);

@@ -10,6 +10,8 @@ int cg_command_remove (const CgOptions *options, const char *const *names);
 int cg_command_status (const CgOptions *options, const char *const *names);
 int cg_command_check (const CgOptions *options, const char *const *files);
 int cg_command_event (const CgOptions *options, const char *const *arguments);
+int cg_command_attach (const CgOptions *options, const char *const *words);
+int cg_command_detach (const CgOptions *options, const char *const *words);
 
 enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
 

@@ -25,6 +25,8 @@ cg_config_free (CgConfig *config)
 {
   g_ptr_array_unref (config->gateways);
   g_ptr_array_unref (config->bad);
+  g_ptr_array_unref (config->warnings);
+  g_free (config->directory);
   g_free (config);
 }
 
@@ -69,6 +71,16 @@ check_trust (const struct stat *found, const char *path, GError **error)
   return TRUE;
 }
 
+gboolean
+cg_config_check_trust (const char *directory, GError **error)
+{
+  struct stat found;
+  if (stat (directory, &found) == 0)
+    return check_trust (&found, directory, error);
+  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
+  return FALSE;
+}
+
 static gboolean
 read_all (int fd, gsize size, GString *text)
 {
@@ -89,8 +101,8 @@ read_all (int fd, gsize size, GString *text)
 }
 
 /* Checks and reads through one descriptor, so that what is read is what was checked. */
-static GString *
-read_trusted (const char *path, const char *shown, GError **error)
+GString *
+cg_config_read_trusted (const char *path, const char *shown, GError **error)
 {
   /* O_NONBLOCK: a FIFO of that name must not hang us */
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -131,7 +143,7 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
         quoted);
     return NULL;
   }
-  g_autoptr (GString) text = read_trusted (path, file, error);
+  g_autoptr (GString) text = cg_config_read_trusted (path, file, error);
   if (!text)
     return NULL;
   return cg_gateway_parse (name, text->str, text->len, lookup, error);
@@ -170,6 +182,17 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
     }
   }
   return TRUE;
+}
+
+void
+cg_config_warn (CgConfig *config, const char *format, ...)
+{
+  va_list arguments;
+  va_start (arguments, format);
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  if (!g_ptr_array_find_with_equal_func (config->warnings, text, g_str_equal, NULL))
+    g_ptr_array_add (config->warnings, g_steal_pointer (&text));
 }
 
 gboolean
@@ -231,6 +254,7 @@ cg_config_new (void)
   CgConfig *config = g_new0 (CgConfig, 1);
   config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
   config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify) bad_file_free);
+  config->warnings = g_ptr_array_new_with_free_func (g_free);
   return config;
 }
 
@@ -238,15 +262,11 @@ CgConfig *
 cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup, GError **error)
 {
   g_autoptr (CgConfig) config = cg_config_new ();
+  config->directory = g_strdup (directory);
 
-  struct stat found;
-  if (stat (directory, &found) < 0) {
-    if (errno == ENOENT && missing_ok)
-      return g_steal_pointer (&config);
-    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
-    return NULL;
-  }
-  if (!check_trust (&found, directory, error))
+  if (missing_ok && access (directory, F_OK) < 0 && errno == ENOENT)
+    return g_steal_pointer (&config);
+  if (!cg_config_check_trust (directory, error))
     return NULL;
 
   struct dirent **entry = NULL;

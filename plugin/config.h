@@ -11,9 +11,12 @@ typedef struct {
 
 /* All files of a configuration directory. */
 typedef struct {
-  GPtrArray *gateways; /* CgGateway, by name */
-  GPtrArray *bad;      /* CgBadFile */
-  gboolean incomplete; /* some gateway could not be told all whom it confines */
+  GPtrArray *gateways;   /* CgGateway, by name */
+  GPtrArray *bad;        /* CgBadFile */
+  gboolean incomplete;   /* some gateway could not be told all whom it confines */
+  char *directory;       /* that it was loaded from, or NULL */
+  gboolean has_profiles; /* cg_profiles_add() was here */
+  GPtrArray *warnings; /* char *: what else is worth a word; "NAME: ..." if it is about a gateway */
 } CgConfig;
 
 void cg_config_free (CgConfig *config);
@@ -46,6 +49,16 @@ void cg_config_add (CgConfig *config, CgGateway *gateway);
 
 /* Puts a gateway's name to the bad ones; the config owns the error from now on. */
 void cg_config_add_bad (CgConfig *config, const char *name, GError *error);
+
+/* Adds a warning, once. */
+void cg_config_warn (CgConfig *config, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Whether a directory is root's alone to change. FALSE with a CG_ERROR_CONFIG. */
+gboolean cg_config_check_trust (const char *directory, GError **error);
+
+/* The text of a file that is root's alone. shown is for the message. NULL with a CG_ERROR_CONFIG if
+ * it cannot be read or is not to be trusted. The caller owns the result. */
+GString *cg_config_read_trusted (const char *path, const char *shown, GError **error);
 
 /* Why the file of that name is not in force, or NULL if there is no such bad file. */
 const GError *cg_config_find_bad (const CgConfig *config, const char *name);

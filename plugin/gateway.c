@@ -172,6 +172,17 @@ cg_gateway_parse (
     const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error)
 {
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
+  return cg_gateway_parse_as (name, file, text, length, lookup, error);
+}
+
+CgGateway *
+cg_gateway_parse_as (const char *name,
+                     const char *file,
+                     const char *text,
+                     gsize length,
+                     CgUserLookup lookup,
+                     GError **error)
+{
   g_autofree char *copy = g_strndup (length > 0 ? text : "", length);
   if (strlen (copy) != length) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,

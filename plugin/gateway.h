@@ -41,6 +41,7 @@ typedef struct {
   CgGuard guard;
   guint32 table; /* 0 for auto */
   guint32 priority;
+  gboolean from_profile; /* of NetworkManager's, not a file of the administrator's */
 } CgGateway;
 
 void cg_gateway_free (CgGateway *gateway);
@@ -59,6 +60,14 @@ gboolean cg_user_lookup (const char *name, guint32 *uid, GError **error);
  * group, key, offending word and remedy. */
 CgGateway *cg_gateway_parse (
     const char *name, const char *text, gsize length, CgUserLookup lookup, GError **error);
+
+/* The same for a text that is not of that file: messages name shown instead. */
+CgGateway *cg_gateway_parse_as (const char *name,
+                                const char *shown,
+                                const char *text,
+                                gsize length,
+                                CgUserLookup lookup,
+                                GError **error);
 
 /* Whether the kernel would take the name for an interface that a gateway can use (dev_valid_name in
  * net/core/dev.c): 1-15 bytes without '/', ':', white space and control characters; and without

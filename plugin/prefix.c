@@ -69,6 +69,14 @@ cg_prefix_has_host_bits (const CgPrefix *prefix)
 }
 
 char *
+cg_prefix_to_address (const CgPrefix *prefix)
+{
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop (prefix->family, prefix->address, text, sizeof text);
+  return g_strdup (text);
+}
+
+char *
 cg_prefix_to_string (const CgPrefix *prefix)
 {
   if (prefix->length == 0)

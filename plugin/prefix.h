@@ -43,3 +43,6 @@ CgPrefix cg_prefix_masked (const CgPrefix *prefix);
 
 /* "default" for length 0, as ip-route(8) writes it, else CIDR. The caller owns the result. */
 char *cg_prefix_to_string (const CgPrefix *prefix);
+
+/* The address alone, whatever the length. The caller owns the result. */
+char *cg_prefix_to_address (const CgPrefix *prefix);

@@ -3,6 +3,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 /* So many lines tell what is wrong; more would hide it. */
 #define MAX_WARNINGS 8
@@ -87,9 +88,6 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
       {gateway->services[0] != NULL,
        "Services= has no effect in this version: these services are NOT "
        "confined; name their users in Users="},
-      {gateway->connection != NULL,
-       "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
-      {gateway->dns_mode == CG_DNS_AUTO, "DNS=auto has no effect in this version; give addresses"},
       {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
                                             "drops questions to other servers, and "
                                             "nothing sends them to these"},
@@ -97,6 +95,16 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].given)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: %s", gateway->name, keys[i].text));
+}
+
+/* Whether a warning of the config's is about one of the gateways named; none named: about whatever.
+ */
+static gboolean
+is_about (const char *warning, const char *const *names)
+{
+  const char *colon = strstr (warning, ": ");
+  g_autofree char *name = colon ? g_strndup (warning, (gsize) (colon - warning)) : NULL;
+  return !*names || (name && g_strv_contains (names, name));
 }
 
 GPtrArray *
@@ -116,5 +124,8 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }
+  for (guint i = 0; i < facts->config->warnings->len; i++)
+    if (is_about (facts->config->warnings->pdata[i], names))
+      g_ptr_array_add (warnings, g_strdup (facts->config->warnings->pdata[i]));
   return warnings;
 }

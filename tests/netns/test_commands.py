@@ -75,8 +75,8 @@ def test_status_as_json(lab):
     told = json.loads(done.stdout)
     assert set(told) == {"gateways", "differences", "warnings", "errors"}
     [gateway] = told["gateways"]
-    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "ipv4", "ipv6",
-                            "rp_filter", "guard", "differences"}
+    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "connection", "dns",
+                            "ipv4", "ipv6", "rp_filter", "guard", "differences"}
     assert gateway["name"] == gateway["interface"] == "wg0"
     [link] = lab.ip("link", "show", "wg0")
     assert gateway["ifindex"] == link["ifindex"]
@@ -224,11 +224,27 @@ def test_a_user_who_is_removed_leaves_the_gateway_as_it_stands(lab):
 
 def test_keys_without_effect_yet_are_said_to_be_so(lab):
     lab.config("wg0", f"{USERS}\nServices=some.service")
-    lab.config("wg1", "Users=61600\nConnection=Work VPN")
+    assert "wg0: Services= has no effect in this version" in lab.cg("reapply").stderr
+
+
+def test_a_connection_that_nobody_knows_is_down(lab):
+    """There is no NetworkManager here."""
+    lab.config("office", f"{USERS}\nConnection=Work VPN\nOnDown=release")
     stderr = lab.cg("reapply").stderr
-    assert "wg0: Services= has no effect in this version" in stderr
-    assert "wg1: Connection= has no effect in this version" in stderr
-    assert lab.ask(61600) == "EACCES"
+    assert "office: nobody can tell the interface of the connection 'Work VPN'" in stderr
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_a_gateway_that_does_not_ask_loads_no_library(lab):
+    """libnm takes longer to load than all else takes to run."""
+    lab.config("wg0", USERS)
+    trace = lab.directory / "trace"
+    command = ["strace", "-f", "-e", "trace=openat", "-o", trace, lab.binary, "reapply"]
+    lab.run("host", *command)
+    assert "libnm" not in trace.read_text()
+    lab.config("wg0", f"{USERS}\nConnection=x")
+    lab.run("host", *command)
+    assert "libnm.so" in trace.read_text()
 
 
 def test_what_is_written_is_roots(lab):

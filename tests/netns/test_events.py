@@ -10,6 +10,7 @@ from lab import CONFINED, Tunnel
 
 NM_ACTIONS = ["pre-up", "up", "vpn-pre-up", "vpn-up", "pre-down", "down", "vpn-pre-down", "vpn-down",
               "dhcp4-change", "dhcp6-change", "dns-change", "reapply"]
+OTHER_CONFINED = 61600
 OTHER_ACTIONS = ["hostname", "connectivity-change", "device-add", ""]
 STATES = ["missing", "off", "no-carrier", "dormant", "degraded-carrier", "carrier", "degraded",
           "enslaved", "routable", "pending", "initialized", "configuring", "configured", "unmanaged",
@@ -168,3 +169,19 @@ def test_hostile_states_do_nothing(lab, tunnel, state):
                    env={"IFACE": "wg0", "STATE": state})
     assert done.returncode == 0
     assert lab.nothing_is_left()
+
+
+@pytest.mark.parametrize("profile", [
+    None, "/run/NetworkManager/system-connections/office.nmconnection",
+    "/etc/NetworkManager/system-connections/../../../tmp/office.nmconnection",
+    "/etc/NetworkManager/system-connections/", "x" * 100000], ids=range(5))
+def test_a_connection_is_believed_only_with_a_profile_of_the_systems(lab, tunnel, profile):
+    """Any user may make a connection and call it office; the environment does not tell whose it is."""
+    lab.config("office", f"Users={OTHER_CONFINED}\nConnection=office")
+    tunnel.up()
+    environment = {"CONNECTION_ID": "office", "CONNECTION_UUID": "x", "DEVICE_IP_IFACE": "wg0"}
+    if profile is not None:
+        environment["CONNECTION_FILENAME"] = profile
+    lab.run("host", lab.nm_hooks / "pre-up.d" / "50-custom-gateway", "wg0", "pre-up", env=environment)
+    assert lab.ask(CONFINED) == "wg0"  # by Interface=
+    assert lab.ask(OTHER_CONFINED) == "EACCES"

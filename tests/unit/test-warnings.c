@@ -18,7 +18,6 @@ static const struct KeyCase {
 } key_cases[] = {
     {"users-alone", "Users=alice\n", NULL},
     {"services", "Users=alice\nServices=x.service\n", "wg0: Services= has no effect*Users=*"},
-    {"connection", "Users=alice\nConnection=Work\n", "wg0: Connection= has no effect*Interface=*"},
 };
 
 static void

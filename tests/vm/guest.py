@@ -5,7 +5,7 @@ world outside, in a network namespace:
     guest                                world
     eth0  192.0.2.2   ---- LAN ----      eth0  192.0.2.1
     wg0   10.64.0.2   -- WireGuard --    srv0  10.64.0.1
-    tun7  10.65.0.2   --  OpenVPN  --    tun0  10.65.0.1
+    tunN  10.65.0.2   --  OpenVPN  --    tun0  10.65.0.1
                                          lo    203.0.113.1, 2001:db8:ffff::1   "the internet"
 
 A server on the internet tells whoever asks which source address it saw. Who gives eth0 and the
@@ -111,7 +111,7 @@ def gateway(name: str, *lines: str) -> None:
 
 def no_gateways() -> None:
     """As on the day before custom-gateway was installed."""
-    for file in pathlib.Path("/etc/custom-gateway").glob("*.conf"):
+    for file in pathlib.Path("/etc/custom-gateway").glob("**/*.conf"):
         file.unlink()
     sh("custom-gateway reapply")
 
@@ -165,12 +165,13 @@ def nothing_is_left() -> bool:
 
 # What must hold, in the kernel and for those who ask
 
-def must_be_up(interface: str = "wg0", families: tuple[int, ...] = (4, 6)) -> None:
-    """alice's way is the tunnel for these families, for others she has none; bob has his own."""
+def must_be_up(interface: str = "wg0", families: tuple[int, ...] = (4, 6), way: str | None = None) -> None:
+    """alice's way is the tunnel for these families, for others she has none; bob has his own. way is
+    what people call the tunnel, if its interface has another name each time."""
     assert standing() == {family: [interface, "prohibit"] if family in families else ["prohibit"]
                           for family in (4, 6)}
     assert people.answers() == {
-        family: (interface if family in families else people.BLOCKED, "lan") for family in (4, 6)}
+        family: ((way or interface) if family in families else people.BLOCKED, "lan") for family in (4, 6)}
 
 
 def make_wg0(keys: Keys, endpoint: str = "192.0.2.1:51820") -> None:
@@ -190,6 +191,16 @@ def must_be_blocked() -> None:
 def must_be_released() -> None:
     assert nothing_is_left()
     assert people.answers() == {family: ("lan", "lan") for family in (4, 6)}
+
+
+def status(name: str) -> dict:
+    """What our own status says of one gateway; its warnings are put beside it."""
+    said = json.loads(sh(f"custom-gateway status --json {name} || true"))
+    return {**said["gateways"][0], "warnings": said["warnings"]}
+
+
+def warnings() -> str:
+    return "\n".join(json.loads(sh("custom-gateway status --json || true"))["warnings"])
 
 
 def is_up(interface: str = "wg0", families: tuple[int, ...] = (4, 6)) -> bool:

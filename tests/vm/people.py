@@ -19,7 +19,7 @@ CONFINED, OTHER = "alice", "bob"
 PORTS = {CONFINED: 7000, OTHER: 7001}  # so that a leak can be told from what may use the LAN
 SERVER = {4: "203.0.113.1", 6: "2001:db8:ffff::1"}
 WAYS = {"192.0.2.2": "lan", "2001:db8:1::2": "lan",
-        "10.64.0.2": "wg0", "fd00:64:a0::2": "wg0", "10.65.0.2": "tun7", "fd00:65:a0::1000": "tun7"}
+        "10.64.0.2": "wg0", "fd00:64:a0::2": "wg0", "10.65.0.2": "vpn", "fd00:65:a0::1000": "vpn"}
 BLOCKED = "EACCES"
 
 # Counts what leaves by the LAN after all routing is done.

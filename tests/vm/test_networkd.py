@@ -2,6 +2,7 @@
 """systemd-networkd sets a WireGuard tunnel up and down, and networkd-dispatcher runs our hook."""
 
 import pathlib
+import time
 
 import pytest
 
@@ -40,6 +41,8 @@ Name=wg0
 [Network]
 Address=10.64.0.2/24
 Address=fd00:64:a0::2/64
+DNS=10.64.0.1
+DNS=fd00:64:a0::1
 """
 
 FILES = pathlib.Path("/etc/systemd/network")
@@ -116,6 +119,37 @@ def test_reconfigure(wg0):
         sh("networkctl reconfigure wg0")
         wait_until("the tunnel", is_up)
         must_be_up()
+
+
+def test_servers_of_a_link(wg0):
+    guest.gateway("wg0", "DNS=auto")
+    assert guest.status("wg0")["dns"] == ["10.64.0.1", "fd00:64:a0::1"]
+
+
+@pytest.fixture
+def without_the_snippet(wg0):
+    SNIPPET.parent.mkdir(exist_ok=True)
+    SNIPPET.symlink_to("/dev/null")
+    sh("systemctl restart systemd-networkd")
+    wait_until("configured", lambda: "configured" in sh("networkctl --no-legend list wg0"))
+    sh("custom-gateway reapply")
+    must_be_up()
+    yield
+    SNIPPET.unlink()
+    sh("systemctl restart systemd-networkd")
+
+
+def test_without_the_snippet_what_a_reload_loses_comes_back(without_the_snippet):
+    """By the hook, and so after a while. What a reload of the changed file takes away is printed."""
+    (FILES / "wg0.network").touch()
+    with guest.monitor() as monitor:
+        sh("networkctl reload")
+        wait_until("configured", lambda: "configured" in sh("networkctl --no-legend list wg0"))
+        wait_until("the last hook", lambda: guest.no_process_is_left() and is_up())
+        time.sleep(1)
+        wait_until("the last hook", lambda: guest.no_process_is_left() and is_up())
+    print("lost by the reload:", *monitor.lost, sep="\n  ")
+    must_be_up()
 
 
 def test_without_the_snippet_networkd_throws_away_what_is_ours(wg0):

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """NetworkManager's OpenVPN plugin and a real OpenVPN server in the world: vpn-up and vpn-down."""
 
+import datetime
+import json
+import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -33,13 +37,16 @@ key {PKI}/server.key
 dh none
 keepalive 10 60
 push "redirect-gateway def1 ipv6"
+push "dhcp-option DNS 10.65.0.1"
 """
 
 # Who is not confined keeps the ordinary routes, whatever the server says: never-default=true refuses
 # its default route, and ignore-auto-routes=true what "redirect-gateway ipv6" comes as: routes to
 # 2000::/3 and others.
+OFFICE_UUID = "9d2f8dc4-8e0c-4a3b-9a3e-0f3b2f7c1a55"
 OFFICE = f"""[connection]
 id=office
+uuid={OFFICE_UUID}
 type=vpn
 autoconnect=false
 
@@ -47,8 +54,6 @@ autoconnect=false
 service-type=org.freedesktop.NetworkManager.openvpn
 connection-type=tls
 remote=192.0.2.1:1194
-dev=tun7
-dev-type=tun
 ca={PKI}/ca.crt
 cert={PKI}/client.crt
 key={PKI}/client.key
@@ -82,33 +87,114 @@ def office(networkmanager):
 
 @pytest.fixture
 def gateway(office, clean):
-    guest.gateway("office", "Interface=tun7")
-    yield
-    sh("nmcli connection down office || true")
-
-
-def wait_for_the_end_of_tun7() -> None:
-    wait_until("the end of tun7", lambda: not sh("ip link show tun7 2>/dev/null", check=False))
-
-
-def test_vpn_up_and_down(gateway):
+    guest.gateway("office", "Connection=office", "DNS=auto")
     sh("custom-gateway reapply")
     must_be_blocked()
+    yield
+    sh("nmcli connection down office || true", "for i in 0 1 2; do ip link del tun$i || true; done")
+
+
+def must_be_up_by(interface: str) -> None:
+    must_be_up(interface, way="vpn")
+
+
+def occupy(name: str) -> None:
+    """The next tunnel must have another name."""
+    sh(f"ip tuntap add dev {name} mode tun")
+
+
+def wait_for_the_end_of(interface: str) -> None:
+    wait_until(f"the end of {interface}",
+               lambda: not sh(f"ip link show {interface} 2>/dev/null", check=False))
+
+
+def test_the_tunnel_has_another_name_each_time(gateway):
     with alice_sends():
+        for number, connection in enumerate(["office", OFFICE_UUID]):
+            guest.gateway("office", f"Connection={connection}")
+            sh("nmcli connection up office")
+            must_be_up_by(f"tun{number}")
+            sh("nmcli connection down office")
+            # nmcli does not wait for the plugin, and as long as the tunnel is there it is alice's way
+            wait_for_the_end_of(f"tun{number}")
+            must_be_blocked()
+            occupy(f"tun{number}")
+
+
+def test_routes_stand_before_the_vpn_is_announced(gateway, record_property):
+    match = "type=signal,interface=org.freedesktop.NetworkManager.VPN.Connection,member=VpnStateChanged"
+    with guest.monitor() as monitor, open("/run/signals", "w", encoding="ascii") as signals, \
+            subprocess.Popen(["busctl", "--json=short", f"--match={match}", "monitor"],
+                             stdout=signals, stderr=subprocess.DEVNULL) as bus:
+        time.sleep(1)  # until it listens
         sh("nmcli connection up office")
-        must_be_up("tun7")
-        sh("nmcli connection down office")
-        # nmcli does not wait for the plugin, and as long as tun7 is there it is alice's only way
-        wait_for_the_end_of_tun7()
-        must_be_blocked()
+        must_be_up_by("tun0")
+        bus.terminate()
+    assert guest.status("office")["dns"] == ["10.65.0.1"]  # as the other end has sent
+    last = monitor.lines[-1]
+    stands = datetime.datetime.fromisoformat(last[1:last.index("]")] + "+00:00").timestamp()
+    messages = map(json.loads, pathlib.Path("/run/signals").read_text(encoding="ascii").splitlines())
+    activated = next(message["timestamp-realtime"] / 1e6 for message in messages
+                     if message["payload"]["data"][0] == 5)  # NM_VPN_CONNECTION_STATE_ACTIVATED
+    early = f"{(stands - activated) * 1000:+.1f} ms"
+    print("from the VPN's activated to the last of our routes:", early)
+    record_property("from the VPN's activated to the last of our routes", early)
+    assert early.startswith("-")
+
+
+def test_reapply_alone_does_what_the_events_would_have_done(gateway):
+    sh("systemctl mask --runtime --now NetworkManager-dispatcher")
+    try:
+        with alice_sends():
+            occupy("tun0")
+            sh("nmcli connection up office")
+            must_be_blocked()  # nobody has told us
+            sh("custom-gateway reapply")
+            must_be_up_by("tun1")
+            sh("nmcli connection down office")
+            wait_for_the_end_of("tun1")
+            sh("custom-gateway reapply")
+            must_be_blocked()
+    finally:
+        sh("systemctl unmask --runtime NetworkManager-dispatcher")
+
+
+def test_reapply_finds_a_vpn_that_is_not_up_yet(gateway):
+    """What NetworkManager waits for: a script in pre-up.d, here before our own."""
+    script = "/etc/NetworkManager/dispatcher.d/pre-up.d/10-reapply"
+    # not as a child of the hook would run: without what the hook's environment tells
+    guest.write(script, '#!/bin/sh\n[ "$2" = vpn-pre-up ] || exit 0\n'
+                "env -i /usr/sbin/custom-gateway reapply\n"
+                "ip route show table all protocol 198 >/run/at-pre-up\n", 0o755)
+    try:
+        sh("nmcli connection up office")
+    finally:
+        pathlib.Path(script).unlink()
+    assert "default dev tun0" in pathlib.Path("/run/at-pre-up").read_text(encoding="ascii")
+    must_be_up_by("tun0")
 
 
 def test_the_openvpn_process_dies(gateway):
     sh("nmcli connection up office")
-    must_be_up("tun7")
+    must_be_up_by("tun0")
     with alice_sends():
         sh("pkill -KILL -u nm-openvpn -x openvpn")  # the server has another user
-        wait_for_the_end_of_tun7()
+        wait_for_the_end_of("tun0")
         must_be_blocked()
         sh("nmcli connection up office")
-        must_be_up("tun7")
+        must_be_up_by("tun0")
+
+
+def test_a_connection_of_that_name_that_belongs_to_a_user_is_not_used(gateway):
+    """Any local user may make a profile for himself, and call it as he likes."""
+    sh("nmcli connection add type dummy con-name office ifname mine0 autoconnect no"
+       " connection.permissions user:bob ipv4.method manual ipv4.addresses 10.65.0.2/24 ipv6.method disabled")
+    mine = sh("nmcli -g NAME,UUID connection show | sed -n s/^office://p").split()
+    mine.remove(OFFICE_UUID)
+    try:
+        sh(f"nmcli connection up {mine[0]}")
+        sh("custom-gateway reapply")
+        must_be_blocked()
+        assert "connection.permissions" in guest.warnings()
+    finally:
+        sh(f"nmcli connection delete {mine[0]}")
