@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "follow.h"
 #include "resolve.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ look_again (const CgOptions *options, const char *ifname)
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
-  cg_resolve (config, NULL);
+  cg_resolve (config, options->runtime_dir, NULL);
 
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
@@ -65,8 +66,13 @@ look_again (const CgOptions *options, const char *ifname)
   if (names->len == 0)
     return status;
   g_ptr_array_add (names, NULL);
-  if (!cg_apply (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
+  const char *const *ours = (const char *const *) names->pdata;
+  cg_report_faults (config, ours, &status);
+  if (!cg_apply (options, config, ours, CG_APPLY, &error))
     return cg_fail (error);
+  cg_lock_release (lock);
+  lock = CG_NO_LOCK;
+  cg_follow (options, config, ours);
   return status;
 }
 
@@ -118,5 +124,10 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
       return usage ("networkd STATE, with the interface in the environment variable IFACE");
     return look_if_ours (options, ifname);
   }
-  return usage ("nm IFACE ACTION, or: event networkd STATE");
+  if (count > 0 && g_str_equal (arguments[0], "service"))
+    return cg_event_service (options, arguments + 1);
+  if (count > 0 && g_str_equal (arguments[0], "gateway"))
+    return cg_event_gateway (options, arguments + 1);
+  return usage ("nm IFACE ACTION, networkd STATE, service start|stop UNIT, or: gateway start|stop "
+                "GATEWAY");
 }

@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
   GPtrArray *gateways; /* CgGateway, by name */
   GPtrArray *bad;      /* CgBadFile */
+  GPtrArray *faults;   /* CgBadFile: what is wrong with gateways that are in force all the same */
   gboolean incomplete; /* some gateway could not be told all whom it confines */
 } CgConfig;
 
@@ -46,6 +47,9 @@ void cg_config_add (CgConfig *config, CgGateway *gateway);
 
 /* Puts a gateway's name to the bad ones; the config owns the error from now on. */
 void cg_config_add_bad (CgConfig *config, const char *name, GError *error);
+
+/* Notes a fault of a gateway that stays in force; the config owns the error from now on. */
+void cg_config_add_fault (CgConfig *config, const char *name, GError *error);
 
 /* Why the file of that name is not in force, or NULL if there is no such bad file. */
 const GError *cg_config_find_bad (const CgConfig *config, const char *name);

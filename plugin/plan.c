@@ -44,9 +44,17 @@ tunnel_is_up (const CgTunnel *tunnel, int family)
   return FALSE;
 }
 
+gboolean
+cg_plan_is_up (const CgTunnel *tunnel)
+{
+  return tunnel_is_up (tunnel, AF_INET) || tunnel_is_up (tunnel, AF_INET6);
+}
+
 CgState
 cg_plan_state (const CgTunnel *tunnel, int family)
 {
+  if (tunnel->gateway->stopped)
+    return CG_STATE_RELEASED;
   if (tunnel_is_up (tunnel, family))
     return CG_STATE_UP;
   /* A tunnel for the other family alone is a tunnel that is up: this family has no way out. */
@@ -138,6 +146,8 @@ plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
                                         cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED))
     return;
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel);
+  if (gateway->uids->len == 0 && more->len == 0)
+    return; /* its services are to be started yet, or not known */
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,

@@ -69,9 +69,6 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
     gboolean given;
     const char *text;
   } keys[] = {
-      {gateway->services[0] != NULL,
-       "Services= has no effect in this version: these services are NOT "
-       "confined; name their users in Users="},
       {gateway->connection != NULL,
        "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
       {gateway->dns_mode == CG_DNS_AUTO, "DNS=auto has no effect in this version; give addresses"},

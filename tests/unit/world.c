@@ -20,22 +20,11 @@ world_lookup (const char *name, guint32 *uid, GError **error)
   return FALSE;
 }
 
-static void
-bad_file_free (gpointer data)
-{
-  CgBadFile *bad = data;
-  g_free (bad->name);
-  g_error_free (bad->error);
-  g_free (bad);
-}
-
 World *
 world_new (void)
 {
   World *world = g_new0 (World, 1);
-  world->config = g_new0 (CgConfig, 1);
-  world->config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
-  world->config->bad = g_ptr_array_new_with_free_func (bad_file_free);
+  world->config = cg_config_new ();
   world->facts = cg_facts_new (world->config);
   world->facts->has[0] = world->facts->has[1] = TRUE;
   return world;
