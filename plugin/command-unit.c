@@ -51,8 +51,8 @@ gateway_of_service (const CgConfig *config, const char *unit, const CgServiceFac
 static gboolean
 cannot_confine (const char *unit, const char *why, GError **error)
 {
-  g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
-               "%s may not start: %s; see 'custom-gateway check'", unit, why);
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s may not start: %s; see 'custom-gateway check'",
+               unit, why);
   return FALSE;
 }
 

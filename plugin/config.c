@@ -159,11 +159,10 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
     CgUidRange shared;
     if (cg_uids_overlap (gateway->uids, other->uids, &shared)) {
       g_autofree char *uids = cg_uid_range_to_string (shared);
-      g_set_error (
-          error, CG_ERROR, CG_ERROR_CONFIG,
-          "%s.conf: [Gateway] %s: gateway '%s' already has uid '%s'; remove it from one "
-          "of the two files",
-          gateway->name, key_of_uids (gateway, shared), other->name, uids);
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s.conf: [Gateway] %s: gateway '%s' already has uid '%s'; remove it from one "
+                   "of the two files",
+                   gateway->name, key_of_uids (gateway, shared), other->name, uids);
       return FALSE;
     }
     for (char **service = gateway->services; *service; service++)

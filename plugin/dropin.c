@@ -48,11 +48,11 @@ cg_dropin_for_service (const CgGateway *gateway)
     for (const char *const *key = (const char *const[]){"Requires", "BindsTo", "After", NULL}; *key;
          key++)
       g_string_append_printf (text, "%s=custom-gateway@%s.service\n", *key, gateway->name);
-  /* the uid of a DynamicUser= is somebody else's from now on */
-  g_string_append_printf (text,
-                          "OnSuccess=custom-gateway-settle@%s.service\n"
-                          "OnFailure=custom-gateway-settle@%s.service\n",
-                          gateway->name, gateway->name);
+  /* When it has ended the uid of a DynamicUser= is somebody else's. %n is foo.service and %N is
+   * foo: two instances, since systemd warns of a unit that it is to start for more than one reason.
+   */
+  g_string_append (text, "OnSuccess=custom-gateway-after@%n.service\n"
+                         "OnFailure=custom-gateway-after@%N.service\n");
   /* +: as root, even if the service is not; %n: the service's own name */
   g_string_append (text, "[Service]\nExecCondition=+" CG_PROGRAM " event service start %n\n");
   if (gateway->on_down == CG_ON_DOWN_STOP)
@@ -68,7 +68,8 @@ cg_dropin_for_gateway (const CgGateway *gateway)
   g_autoptr (GString) text = begin (gateway);
   if (!unit)
     return NULL;
-  /* A device is neither required nor waited for: a job that waits for one would hold up the boot. */
+  /* A device is neither required nor waited for: a job that waits for one would hold up the boot.
+   */
   if (gateway->interface_unit)
     g_string_append_printf (text, "Requires=%s\nBindsTo=%s\nAfter=%s\n", unit, unit, unit);
   else

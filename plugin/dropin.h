@@ -21,5 +21,6 @@ char *cg_dropin_for_settle (const CgGateway *gateway);
  * Connection=. */
 char *cg_interface_unit_name (const CgGateway *gateway);
 
-/* The name of an interface's device unit: its path below /sys, escaped as systemd.unit(5) has it. */
+/* The name of an interface's device unit: its path below /sys, escaped as systemd.unit(5) has it.
+ */
 char *cg_device_unit_name (const char *ifname);

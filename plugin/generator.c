@@ -93,6 +93,38 @@ write_gateway (const char *directory, const CgGateway *gateway)
     write_want (directory, interface_unit, settle, "custom-gateway-settle@.service");
 }
 
+/* Of a file with an error, the services: they must not start as long as nobody can tell what they
+ * are to be confined to. NULL if not even that can be told. */
+static CgGateway *
+read_services_alone (const char *config_dir, const char *name)
+{
+  g_autofree char *file = g_strconcat (name, ".conf", NULL);
+  g_autofree char *path = g_build_filename (config_dir, file, NULL);
+  g_autoptr (GKeyFile) keyfile = g_key_file_new ();
+  GStatBuf found;
+  if (g_stat (path, &found) < 0 || found.st_uid != 0 || (found.st_mode & (S_IWGRP | S_IWOTH)) ||
+      !cg_gateway_name_valid (name) ||
+      !g_key_file_load_from_file (keyfile, path, G_KEY_FILE_NONE, NULL))
+    return NULL;
+  g_autofree char *services = g_key_file_get_value (keyfile, "Gateway", "Services", NULL);
+  g_autofree char *text = g_strdup_printf ("[Gateway]\nInterface=any\nOnDown=block\nServices=%s\n",
+                                           services ? services : "");
+  return cg_gateway_parse (name, text, strlen (text), know_everybody, NULL);
+}
+
+/* Their drop-in asks us before they start, and we say no. */
+static void
+write_bad (const char *directory, const char *config_dir, const CgBadFile *bad)
+{
+  g_warning ("%s", bad->error->message);
+  g_autoptr (CgGateway) gateway = read_services_alone (config_dir, bad->name);
+  if (!gateway)
+    return;
+  g_autofree char *text = cg_dropin_for_service (gateway);
+  for (char **service = gateway->services; *service; service++)
+    write_dropin (directory, *service, "49-custom-gateway-error.conf", text);
+}
+
 static void
 generate (const char *directory, const char *config_dir)
 {
@@ -103,7 +135,7 @@ generate (const char *directory, const char *config_dir)
     return;
   }
   for (guint i = 0; i < config->bad->len; i++)
-    g_warning ("%s", ((const CgBadFile *) config->bad->pdata[i])->error->message);
+    write_bad (directory, config_dir, config->bad->pdata[i]);
   for (guint i = 0; i < config->gateways->len; i++)
     write_gateway (directory, config->gateways->pdata[i]);
   if (config->gateways->len + config->bad->len > 0)

@@ -93,9 +93,8 @@ reach (Talk *talk, const char *address, GDBusConnectionFlags more)
 {
   g_clear_error (&talk->error);
   talk->pending++;
-  g_dbus_connection_new_for_address (
-      address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | more, NULL, talk->cancellable,
-      on_connected, talk);
+  g_dbus_connection_new_for_address (address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | more,
+                                     NULL, talk->cancellable, on_connected, talk);
   wait_for_all (talk);
   return talk->connection != NULL;
 }

@@ -14,11 +14,8 @@ path_of (const char *runtime_dir, CgRecord record, const char *name)
 }
 
 gboolean
-cg_record_set (const char *runtime_dir,
-               CgRecord record,
-               const char *name,
-               const char *word,
-               GError **error)
+cg_record_set (
+    const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error)
 {
   g_autofree char *path = path_of (runtime_dir, record, name);
   g_autofree char *directory = g_path_get_dirname (path);

@@ -15,11 +15,8 @@ typedef enum {
 #define CG_STOPPED_BY_TUNNEL "tunnel"
 
 /* Remembers the word. FALSE with a CG_ERROR_FAILED. */
-gboolean cg_record_set (const char *runtime_dir,
-                        CgRecord record,
-                        const char *name,
-                        const char *word,
-                        GError **error);
+gboolean cg_record_set (
+    const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error);
 
 /* The word, which the caller owns, or NULL if there is none. */
 char *cg_record_get (const char *runtime_dir, CgRecord record, const char *name);

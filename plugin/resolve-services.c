@@ -53,10 +53,7 @@ look_up_user (const char *user, CgUserLookup lookup, guint32 *uid)
 /* Whom a unit of fixed User= runs as. FALSE if that cannot be told, or is root: then it is a fault.
  */
 static gboolean
-find_user (CgConfig *config,
-           const CgGateway *gateway,
-           CgServiceFact *fact,
-           CgUserLookup lookup)
+find_user (CgConfig *config, const CgGateway *gateway, CgServiceFact *fact, CgUserLookup lookup)
 {
   guint32 uid = CG_UID_ROOT;
   if (fact->user && *fact->user && !look_up_user (fact->user, lookup, &uid)) {
@@ -75,10 +72,7 @@ find_user (CgConfig *config,
 
 /* Adds whom the service runs as, and whom it is going to run as. FALSE if that is not known. */
 static gboolean
-place_service (CgConfig *config,
-               CgGateway *gateway,
-               CgServiceFact *fact,
-               CgUserLookup lookup)
+place_service (CgConfig *config, CgGateway *gateway, CgServiceFact *fact, CgUserLookup lookup)
 {
   /* what runs by now has kept its uid, whatever its unit's file says today */
   gboolean runs = fact->running_uid != CG_UID_INVALID && fact->running_uid != CG_UID_ROOT;
@@ -88,8 +82,8 @@ place_service (CgConfig *config,
   }
   if (!cg_service_is_loaded (fact)) {
     gboolean missing = g_strcmp0 (fact->load_state, "not-found") == 0;
-    add_fault (config, gateway, missing ? "no such unit" : "this unit cannot be loaded:",
-               fact->name,
+    add_fault (config, gateway,
+               missing ? "no such unit" : "this unit cannot be loaded:", fact->name,
                missing ? "install it, or remove it from this line"
                        : "see what 'systemctl status' says of it");
     return FALSE;
@@ -116,10 +110,7 @@ was_stopped (CgGateway *gateway, const char *runtime_dir)
 }
 
 static void
-place_gateway (CgConfig *config,
-               CgGateway *gateway,
-               const char *runtime_dir,
-               CgUserLookup lookup)
+place_gateway (CgConfig *config, CgGateway *gateway, const char *runtime_dir, CgUserLookup lookup)
 {
   if (!gateway->unit)
     return;

@@ -75,8 +75,8 @@ def test_status_as_json(lab):
     told = json.loads(done.stdout)
     assert set(told) == {"gateways", "differences", "warnings", "errors"}
     [gateway] = told["gateways"]
-    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "ipv4", "ipv6",
-                            "rp_filter", "guard", "differences"}
+    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "services", "ipv4",
+                            "ipv6", "rp_filter", "guard", "differences"}
     assert gateway["name"] == gateway["interface"] == "wg0"
     [link] = lab.ip("link", "show", "wg0")
     assert gateway["ifindex"] == link["ifindex"]
@@ -223,12 +223,19 @@ def test_a_user_who_is_removed_leaves_the_gateway_as_it_stands(lab):
 
 
 def test_keys_without_effect_yet_are_said_to_be_so(lab):
-    lab.config("wg0", f"{USERS}\nServices=some.service")
     lab.config("wg1", "Users=61600\nConnection=Work VPN")
     stderr = lab.cg("reapply").stderr
-    assert "wg0: Services= has no effect in this version" in stderr
     assert "wg1: Connection= has no effect in this version" in stderr
     assert lab.ask(61600) == "EACCES"
+
+
+def test_without_systemd_services_are_nobody_and_nobody_is_set_free(lab):
+    lab.config("wg0", f"{USERS} 61501\nServices=some.service")
+    assert "nobody can tell whom Services= confines" in lab.cg("reapply").stderr
+    lab.config("wg0", f"{USERS}\nServices=some.service")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == lab.ask(61501) == "EACCES"
+    assert json.loads(lab.cg("status", "--json").stdout)["gateways"][0]["services"] == []
 
 
 def test_what_is_written_is_roots(lab):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
-pytest.register_assert_rewrite("guest", "people")
+pytest.register_assert_rewrite("guest", "people", "services")
 
 import guest  # pylint: disable=wrong-import-position
 import nm  # pylint: disable=wrong-import-position
+import services  # pylint: disable=wrong-import-position
 from guest import sh  # pylint: disable=wrong-import-position
 
 
@@ -66,3 +67,18 @@ def lan(keys):
     yield keys
     sh("ip addr flush dev eth0",
        "systemctl unmask --runtime NetworkManager NetworkManager-wait-online")
+
+
+@pytest.fixture
+def no_units(lan, clean):
+    """No unit of a test is left to the next one."""
+    before = set(services.UNITS.glob("*"))
+    yield lan
+    made = [path for path in services.UNITS.glob("*") if path not in before]
+    names = " ".join(path.name for path in made if path.suffix in (".service", ".socket"))
+    sh(f"systemctl disable --now {names} 2>/dev/null || true", "ip link del wg0 2>/dev/null || true")
+    for path in made:
+        path.unlink(missing_ok=True)
+    guest.no_gateways()
+    sh("systemctl stop 'custom-gateway@*'", "systemctl daemon-reload", "systemctl reset-failed",
+       "rm -rf /run/custom-gateway/stopped /run/custom-gateway/resume")
