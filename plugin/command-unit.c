@@ -147,13 +147,16 @@ start_gateway (const CgOptions *options, const char *name)
   const CgGateway *gateway = config ? find_gateway (config, name, &error) : NULL;
   if (!gateway)
     return refuse (error);
-  if (gateway->on_down == CG_ON_DOWN_STOP && !cg_follow_is_up (options, config, gateway, &error)) {
-    if (error)
-      return refuse (error);
+  guint32 ifindex = cg_follow_tunnel (options, config, gateway, &error);
+  if (error)
+    return refuse (error);
+  if (gateway->on_down == CG_ON_DOWN_STOP && !ifindex) {
     g_message ("%s: the tunnel is down", name);
     return CG_EXIT_SKIP;
   }
+  g_autofree char *number = g_strdup_printf ("%u", ifindex);
   if (!cg_record_drop (options->runtime_dir, CG_RECORD_STOPPED, name, &error) ||
+      !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL, name, number, &error) ||
       !cg_apply (options, config, names, CG_APPLY, &error))
     return refuse (error);
   cg_lock_release (lock);
@@ -164,12 +167,16 @@ start_gateway (const CgOptions *options, const char *name)
   return CG_EXIT_DONE;
 }
 
-/* Who stops the unit: the tunnel, if it is down or the unit that sets it up is stopping too. */
+/* Who stops the unit: the tunnel, if it is down, or was in between, or the unit that sets it up is
+ * stopping too. */
 static const char *
 who_stops (const CgOptions *options, const CgConfig *config, const CgGateway *gateway)
 {
   g_autoptr (GError) error = NULL;
-  if (!cg_follow_is_up (options, config, gateway, &error))
+  g_autofree char *then = cg_record_get (options->runtime_dir, CG_RECORD_TUNNEL, gateway->name);
+  g_autofree char *now =
+      g_strdup_printf ("%u", cg_follow_tunnel (options, config, gateway, &error));
+  if (g_str_equal (now, CG_NO_TUNNEL) || g_strcmp0 (then, now) != 0)
     return CG_STOPPED_BY_TUNNEL;
   if (!gateway->interface_unit)
     return CG_STOPPED_BY_HAND;

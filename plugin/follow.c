@@ -72,6 +72,13 @@ cg_follow (const CgOptions *options, const CgConfig *config, const char *const *
     if (*names && !g_strv_contains (names, tunnel->gateway->name))
       continue;
     CgFollow what = cg_follow_decide (tunnel);
+    /* the tunnel may be back when the unit has stopped: it was not the administrator all the same
+     */
+    if (what == CG_FOLLOW_STOP && !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL,
+                                                  tunnel->gateway->name, CG_NO_TUNNEL, &error)) {
+      g_warning ("%s", error->message);
+      g_clear_error (&error);
+    }
     if (what != CG_FOLLOW_NOTHING)
       g_ptr_array_add (what == CG_FOLLOW_START ? starting : stopping, tunnel->gateway->unit->name);
   }
@@ -79,19 +86,19 @@ cg_follow (const CgOptions *options, const CgConfig *config, const char *const *
   cg_follow_queue (TRUE, starting);
 }
 
-gboolean
-cg_follow_is_up (const CgOptions *options,
-                 const CgConfig *config,
-                 const CgGateway *gateway,
-                 GError **error)
+guint32
+cg_follow_tunnel (const CgOptions *options,
+                  const CgConfig *config,
+                  const CgGateway *gateway,
+                  GError **error)
 {
   g_autoptr (CgFacts) facts = look (options, config, error);
   for (guint i = 0; facts && i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (tunnel->gateway == gateway)
-      return cg_plan_is_up (tunnel);
+    if (tunnel->gateway == gateway && cg_plan_is_up (tunnel))
+      return tunnel->ifindex;
   }
-  return FALSE;
+  return 0;
 }
 
 static gboolean

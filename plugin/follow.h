@@ -18,8 +18,9 @@ CgFollow cg_follow_decide (const CgTunnel *tunnel);
  * What goes wrong is said. */
 void cg_follow (const CgOptions *options, const CgConfig *config, const char *const *names);
 
-/* Whether the tunnel of that gateway is up. FALSE, with error set, too if nobody can tell. */
-gboolean cg_follow_is_up (const CgOptions *options,
+/* The index of the interface of that gateway's tunnel; 0 if the tunnel is down, and, with error
+ * set, if nobody can tell. */
+guint32 cg_follow_tunnel (const CgOptions *options,
                           const CgConfig *config,
                           const CgGateway *gateway,
                           GError **error);

@@ -9,7 +9,7 @@
 static char *
 path_of (const char *runtime_dir, CgRecord record, const char *name)
 {
-  static const char *const directories[] = {"stopped", "resume"}; /* as in CgRecord */
+  static const char *const directories[] = {"stopped", "resume", "tunnel"}; /* as in CgRecord */
   return g_build_filename (runtime_dir, directories[record], name, NULL);
 }
 

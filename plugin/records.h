@@ -8,7 +8,11 @@
 typedef enum {
   CG_RECORD_STOPPED, /* of a gateway whose unit was stopped: by whom */
   CG_RECORD_RESUME,  /* of a service that is to run again with its gateway: its state of enabling */
+  CG_RECORD_TUNNEL, /* of a gateway: the interface's index when its unit started, or CG_NO_TUNNEL */
 } CgRecord;
+
+/* The unit was told to stop because of the tunnel. */
+#define CG_NO_TUNNEL "0"
 
 /* Who stopped a gateway's unit. */
 #define CG_STOPPED_BY_HAND   "by-hand"

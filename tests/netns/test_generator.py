@@ -8,8 +8,6 @@ import time
 
 import pytest
 
-UNITS = "lib/systemd/system"
-
 
 class Generator:
     def __init__(self, stage: pathlib.Path, directory: pathlib.Path):
@@ -48,8 +46,9 @@ def test_drop_ins_and_links(generator, stage):
         "custom-gateway@wg-home.service.d/50-interface.conf",
         f"{device}/custom-gateway-settle@wg-home.service", "sysinit.target.wants/custom-gateway.service"}
     links = {path.name: path.readlink() for path in generator.made.rglob("*") if path.is_symlink()}
-    assert links == {"custom-gateway.service": stage / UNITS / "custom-gateway.service",
-                     "custom-gateway-settle@wg-home.service": stage / UNITS / "custom-gateway-settle@.service"}
+    units = stage / "lib/systemd/system"
+    assert links == {"custom-gateway.service": units / "custom-gateway.service",
+                     "custom-gateway-settle@wg-home.service": units / "custom-gateway-settle@.service"}
     assert all(path.exists() for path in links.values())
 
 

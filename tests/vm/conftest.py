@@ -76,9 +76,10 @@ def no_units(lan, clean):
     yield lan
     made = [path for path in services.UNITS.glob("*") if path not in before]
     names = " ".join(path.name for path in made if path.suffix in (".service", ".socket"))
-    sh(f"systemctl disable --now {names} 2>/dev/null || true", "ip link del wg0 2>/dev/null || true")
+    sh(f"systemctl disable --now {names} 2>/dev/null || true", "systemctl stop 'each@*'",
+       "ip link del wg0 2>/dev/null || true")
     for path in made:
         path.unlink(missing_ok=True)
     guest.no_gateways()
     sh("systemctl stop 'custom-gateway@*'", "systemctl daemon-reload", "systemctl reset-failed",
-       "rm -rf /run/custom-gateway/stopped /run/custom-gateway/resume")
+       "cd /run/custom-gateway && rm -rf stopped resume tunnel")

@@ -22,7 +22,9 @@ SEND = f"while :; do {STEP}; done"
 SENDER = f"ExecStart=/bin/bash -c '{SEND}'"
 
 # Counts what leaves by the tunnel, as people.WATCH does it for the LAN.
-WATCH = f"""table inet tunnel {{
+WATCH = f"""table inet tunnel
+delete table inet tunnel
+table inet tunnel {{
   chain out {{
     type filter hook postrouting priority 300
     oifname wg0 udp dport {people.PORTS[people.CONFINED]} counter
@@ -51,10 +53,11 @@ def nothing_on_the_lan() -> Iterator[None]:
     assert after[people.CONFINED] == before[people.CONFINED]
 
 
-def unit(name: str, *lines: str, user: str = f"User={people.CONFINED}") -> None:
+def unit(name: str, *lines: str, user: str = f"User={people.CONFINED}", more: str = "") -> None:
     """Writes a unit of a service that is enabled as soon as somebody says so."""
     guest.write(f"{UNITS}/{name}", "\n".join(
-        ["[Service]", user, *lines, "[Install]", "WantedBy=multi-user.target"]) + "\n")
+        ["[Unit]", "StartLimitIntervalSec=0", "[Service]", user, *lines,
+         "[Install]", "WantedBy=multi-user.target", more]) + "\n")
 
 
 def gateway(name: str, *lines: str, reload: bool = True) -> None:

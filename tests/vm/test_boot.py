@@ -33,7 +33,6 @@ def test_an_enabled_service_without_its_tunnel_failed_and_nobody_waited():
     assert "Dependency failed for tests-boot.service" in sh("journalctl -b -o cat")
     assert "device" not in sh("systemctl list-jobs --no-legend")
     print(f"multi-user.target after {when('multi-user.target', 'ActiveEnter') / 1e6:.1f} s")
-    print(sh("systemd-analyze blame || true"), sh("journalctl -b -o short-monotonic -g custom-gateway || true"))
 
 
 def test_the_tunnel_comes_later_and_the_service_starts(lan):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whom a service runs as, by what systemd says of its unit; and what is wrong with a unit."""
 
-import guest
+import json
+
 import people
 import services
 from guest import sh
@@ -12,7 +13,7 @@ ALICE, BOB = people.CONFINED, people.OTHER
 
 def test_names_of_one_unit_and_instances(no_units):
     """An alias and an instance of a template lead to the same drop-in and the same user."""
-    services.unit("foo.service", "ExecStart=sleep infinity", "Alias=nick.service")
+    services.unit("foo.service", "ExecStart=sleep infinity", more="Alias=nick.service")
     services.unit("each@.service", "ExecStart=sleep infinity", user="User=%i")
     sh("systemctl enable foo")
     services.gateway("wg0", f"Services=nick each@{BOB}", "OnDown=block")
@@ -69,12 +70,28 @@ def test_without_systemd_nobody_is_set_free(no_units):
     services.gateway("wg0", "Services=foo", f"Users={BOB}")
     both = {people.uid(ALICE), people.uid(BOB)}
     assert confined_uids() == both
-    status, said = complaint("unshare --mount sh -c 'mount -t tmpfs none /run/systemd; custom-gateway reapply'")
+    status, said = complaint(
+        "unshare --mount sh -c 'mount -t tmpfs none /run/systemd; custom-gateway reapply'")
     assert (status, "nobody can tell whom Services= confines" in said) == (0, True)
     assert confined_uids() == both
 
 
-def test_status_and_the_order_of_units(no_units):
+def test_status_shows_whom_a_service_runs_as_and_what_is_not_bound(no_units):
     services.unit("foo.service", "ExecStart=sleep infinity")
-    guest.write("/etc/custom-gateway/wg0.conf", "[Gateway]\nServices=foo\nInterfaceUnit=wg-quick@wg0.service\n")
-    print(sh("custom-gateway status || true", "custom-gateway status --json || true"))
+    services.unit("bar.service", "ExecStart=sleep infinity", user="DynamicUser=yes")
+    services.gateway("wg0", "Services=foo bar", "OnDown=block")
+    sh("systemctl start foo")
+    status = json.loads(sh("custom-gateway status --json"))
+    assert status["warnings"] == []
+    static, dynamic = status["gateways"][0]["services"]
+    assert static == {"name": "foo.service", "unit": "foo.service", "load": "loaded", "state": "active",
+                      "user": ALICE, "uid": people.uid(ALICE), "dynamic": 0, "bound": 1}
+    assert (dynamic["state"], dynamic["uid"], dynamic["dynamic"], dynamic["bound"]) == ("inactive", -1, 1, 1)
+    rows = [line.split() for line in sh("custom-gateway status").splitlines()]
+    assert ["foo.service", "wg0", ALICE, str(people.uid(ALICE)), "yes", "active"] in rows
+    # a service that runs, and of which systemd does not know yet that it is the gateway's
+    services.unit("baz.service", "ExecStart=sleep infinity")
+    sh("systemctl start baz")
+    services.gateway("wg0", "Services=foo bar baz", "OnDown=block", reload=False)
+    warnings = json.loads(sh("custom-gateway status --json"))["warnings"]
+    assert len(warnings) == 1 and warnings[0].startswith("wg0: baz.service runs, and is not bound")

@@ -11,17 +11,15 @@ OURS = ["custom-gateway.service", "custom-gateway@wg0.service", "custom-gateway-
         "custom-gateway-after@foo.service.service"]
 
 
-def test_systemd_finds_nothing_wrong_and_little_exposed(no_units):
+def test_systemd_finds_nothing_wrong_and_little_exposed(no_units, record_property):
     services.unit("foo.service", "ExecStart=sleep infinity")
     services.gateway("wg0", "Services=foo", "InterfaceUnit=wg-quick@wg0.service")
-    assert sh("systemd-analyze verify " + " ".join([*OURS, "foo.service"]) + " 2>&1") == ""
+    said = sh(f"systemd-analyze verify --man=no --generators=yes {' '.join(OURS)} foo.service 2>&1")
+    assert not [line for line in said.splitlines() if "custom-gateway" in line or "foo" in line]
     for unit in OURS:
-        rating = sh(f"systemd-analyze security --no-pager {unit}")
-        print(unit, rating.splitlines()[-1])
-        print("\n".join(line for line in rating.splitlines() if "✗" in line))
-    print(sh("cd /run; time -p sh -c 'for i in 1 2 3 4 5; do"
-             " /usr/lib/systemd/system-generators/custom-gateway-generator /run/gen /run/gen /run/gen; done' 2>&1",
-             "sh -c 'time -p sh -c \"for i in 1 2 3 4 5; do /bin/true; done\"' 2>&1"))
+        rating = sh(f"systemd-analyze security --no-pager {unit}").splitlines()
+        print(unit, rating[-1], *[line for line in rating if "✗" in line], sep="\n")
+        record_property(unit, rating[-1])
 
 
 def test_the_units_may_do_all_that_is_to_be_done(no_units):
@@ -33,7 +31,8 @@ def test_the_units_may_do_all_that_is_to_be_done(no_units):
         sh("systemctl restart custom-gateway.service")
         services.tunnel_up(no_units)
         wait_for("custom-gateway@wg0", "active")
-        sh("ip rule flush", "nft delete table inet custom-gateway-wg0", "sysctl -qw net.ipv4.conf.wg0.rp_filter=1",
+        sh("ip rule flush", "nft delete table inet custom-gateway-wg0",
+           "sysctl -qw net.ipv4.conf.wg0.rp_filter=1",
            "ip rule add pref 32766 lookup main", "ip rule add pref 32767 lookup default")
         sh("systemctl reload custom-gateway@wg0")
         assert sh("sysctl -n net.ipv4.conf.wg0.rp_filter").strip() == "2"
