@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include <string.h>
+
+#include "follow.h"
 #include "hints.h"
 #include "profiles.h"
 #include "resolve-connections.h"
@@ -74,7 +77,7 @@ look_again (const CgOptions *options, const Event *event)
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
-  cg_resolve (config, &event->hints);
+  cg_resolve (config, options->runtime_dir, &event->hints);
 
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
@@ -84,8 +87,13 @@ look_again (const CgOptions *options, const Event *event)
   if (names->len == 0)
     return status;
   g_ptr_array_add (names, NULL);
-  if (!cg_apply (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
+  const char *const *ours = (const char *const *) names->pdata;
+  cg_report_faults (config, ours, &status);
+  if (!cg_apply (options, config, ours, CG_APPLY, &error))
     return cg_fail (error);
+  cg_lock_release (lock);
+  lock = CG_NO_LOCK;
+  cg_follow (options, config, ours);
   return status;
 }
 
@@ -143,5 +151,10 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
     const Event event = {.ifname = ifname, .action = arguments[1]};
     return look_if_ours (options, &event);
   }
-  return usage ("nm IFACE ACTION, or: event networkd STATE");
+  if (count > 0 && g_str_equal (arguments[0], "service"))
+    return cg_event_service (options, arguments + 1);
+  if (count > 0 && g_str_equal (arguments[0], "gateway"))
+    return cg_event_gateway (options, arguments + 1);
+  return usage ("nm IFACE ACTION, networkd STATE, service start|stop UNIT, or: gateway start|stop "
+                "GATEWAY");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "follow.h"
 #include "resolve.h"
 
 int
@@ -37,6 +38,16 @@ check_name (const CgConfig *config, const char *directory, const char *name)
   return FALSE;
 }
 
+void
+cg_report_faults (const CgConfig *config, const char *const *names, int *status)
+{
+  for (guint i = 0; i < config->faults->len; i++) {
+    const CgBadFile *fault = config->faults->pdata[i];
+    if (!*names || g_strv_contains (names, fault->name))
+      *status = cg_fail (fault->error);
+  }
+}
+
 CgConfig *
 cg_load_for (const CgOptions *options, const char *const *names, int *status)
 {
@@ -46,9 +57,10 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
     *status = cg_fail (error);
     return NULL;
   }
-  cg_resolve (config, NULL);
+  cg_resolve (config, options->runtime_dir, NULL);
   for (guint i = 0; !*names && i < config->bad->len; i++)
     *status = cg_fail (((const CgBadFile *) config->bad->pdata[i])->error);
+  cg_report_faults (config, names, status);
   for (; *names; names++)
     if (!check_name (config, options->config_dir, *names)) {
       *status = CG_EXIT_CONFIG;
@@ -70,6 +82,11 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
     return status;
   if (!cg_apply (options, config, names, intent, &error))
     return cg_fail (error);
+  if (intent == CG_APPLY && !options->dry_run) {
+    cg_lock_release (lock); /* systemd may run us again in what we ask it to do */
+    lock = CG_NO_LOCK;
+    cg_follow (options, config, names);
+  }
   return status;
 }
 

@@ -100,19 +100,50 @@ gateway_row (const CgGatewayStatus *status, gboolean colour)
   return row;
 }
 
+#define N_SERVICE_COLUMNS 6 /* of which the first N_COLUMNS of a row have room */
+
+static Row *
+service_heading (gboolean colour)
+{
+  static const char *const titles[N_SERVICE_COLUMNS] = {"SERVICE", "GATEWAY", "USER",
+                                                        "UID",     "BOUND",   "STATE"};
+  Row *row = g_new0 (Row, 1);
+  for (guint i = 0; i < N_SERVICE_COLUMNS; i++) {
+    row->text[i] = g_strdup (titles[i]);
+    row->colour[i] = colour ? BOLD : NULL;
+  }
+  return row;
+}
+
+static Row *
+service_row (const CgGateway *gateway, const CgServiceFact *fact, gboolean colour)
+{
+  Row *row = g_new0 (Row, 1);
+  gboolean has_user = fact->user && *fact->user;
+  row->text[0] = g_strdup (fact->name);
+  row->text[1] = g_strdup (gateway->name);
+  row->text[2] =
+      g_strdup_printf ("%s%s", has_user ? fact->user : "root", fact->dynamic ? " (dynamic)" : "");
+  row->text[3] = fact->uid == CG_UID_INVALID ? g_strdup ("-") : g_strdup_printf ("%u", fact->uid);
+  row->text[4] = g_strdup (fact->bound ? "yes" : "no");
+  row->colour[4] = colour ? (fact->bound ? GREEN : RED) : NULL;
+  row->text[5] = g_strdup (cg_service_is_loaded (fact) ? fact->active_state : fact->load_state);
+  return row;
+}
+
 /* Each column as wide as its widest text. Colours take no room, so the padding is ours, not
  * printf's. */
 static void
-print_rows (const GPtrArray *rows)
+print_rows (const GPtrArray *rows, guint n_columns)
 {
   glong width[N_COLUMNS] = {0};
   for (guint i = 0; i < rows->len; i++)
-    for (guint j = 0; j < N_COLUMNS; j++)
+    for (guint j = 0; j < n_columns; j++)
       width[j] = MAX (width[j], g_utf8_strlen (((const Row *) rows->pdata[i])->text[j], -1));
   for (guint i = 0; i < rows->len; i++) {
     const Row *row = rows->pdata[i];
-    for (guint j = 0; j < N_COLUMNS; j++) {
-      int padding = j + 1 < N_COLUMNS ? (int) (width[j] - g_utf8_strlen (row->text[j], -1)) + 2 : 0;
+    for (guint j = 0; j < n_columns; j++) {
+      int padding = j + 1 < n_columns ? (int) (width[j] - g_utf8_strlen (row->text[j], -1)) + 2 : 0;
       printf ("%s%s%s%*s", row->colour[j] ? row->colour[j] : "", row->text[j],
               row->colour[j] ? PLAIN : "", padding, "");
     }
@@ -131,6 +162,23 @@ print_lines (const char *title, const GPtrArray *lines, const char *colour)
 }
 
 static void
+print_services (const CgStatus *status, gboolean colour)
+{
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) row_free);
+  g_ptr_array_add (rows, service_heading (colour));
+  for (guint i = 0; i < status->gateways->len; i++) {
+    const CgGatewayStatus *one = status->gateways->pdata[i];
+    const CgGateway *gateway = one->tunnel->gateway;
+    for (guint j = 0; j < gateway->found->len; j++)
+      g_ptr_array_add (rows, service_row (gateway, gateway->found->pdata[j], colour));
+  }
+  if (rows->len == 1)
+    return;
+  putchar ('\n');
+  print_rows (rows, N_SERVICE_COLUMNS);
+}
+
+static void
 print_table (const CgStatus *status, const GPtrArray *warnings)
 {
   gboolean colour = use_colour ();
@@ -141,7 +189,8 @@ print_table (const CgStatus *status, const GPtrArray *warnings)
   if (status->gateways->len == 0)
     puts ("no gateways");
   else
-    print_rows (rows);
+    print_rows (rows, N_COLUMNS);
+  print_services (status, colour);
   for (guint i = 0; i < status->gateways->len; i++) {
     const CgGatewayStatus *gateway = status->gateways->pdata[i];
     g_autofree char *title = g_strdup_printf (
@@ -173,6 +222,21 @@ json_family (GString *json, const char *key, const CgFamilyStatus *status)
 }
 
 static void
+json_service (GString *json, const CgServiceFact *fact)
+{
+  cg_json_open (json, NULL, '{');
+  cg_json_string (json, "name", fact->name);
+  cg_json_string (json, "unit", fact->id);
+  cg_json_string (json, "load", fact->load_state);
+  cg_json_string (json, "state", fact->active_state);
+  cg_json_string (json, "user", fact->user && *fact->user ? fact->user : "root");
+  cg_json_number (json, "uid", fact->uid == CG_UID_INVALID ? -1 : (gint64) fact->uid);
+  cg_json_number (json, "dynamic", fact->dynamic);
+  cg_json_number (json, "bound", fact->bound);
+  cg_json_close (json, '}');
+}
+
+static void
 json_gateway (GString *json, const CgGatewayStatus *status)
 {
   const CgTunnel *tunnel = status->tunnel;
@@ -199,6 +263,10 @@ json_gateway (GString *json, const CgGatewayStatus *status)
     cg_json_string (json, NULL, server);
   }
   cg_json_close (json, ']');
+  cg_json_open (json, "services", '[');
+  for (guint i = 0; i < gateway->found->len; i++)
+    json_service (json, gateway->found->pdata[i]);
+  cg_json_close (json, ']');
   json_family (json, "ipv4", &status->family[0]);
   json_family (json, "ipv6", &status->family[1]);
   cg_json_number (json, "rp_filter", tunnel->rp_filter);
@@ -211,7 +279,10 @@ json_gateway (GString *json, const CgGatewayStatus *status)
 }
 
 static void
-print_json (const CgStatus *status, const GPtrArray *warnings, const GPtrArray *bad)
+print_json (const CgStatus *status,
+            const GPtrArray *warnings,
+            const GPtrArray *bad,
+            const GPtrArray *faults)
 {
   g_autoptr (GString) json = g_string_new (NULL);
   cg_json_open (json, NULL, '{');
@@ -224,6 +295,8 @@ print_json (const CgStatus *status, const GPtrArray *warnings, const GPtrArray *
   cg_json_open (json, "errors", '[');
   for (guint i = 0; bad && i < bad->len; i++)
     cg_json_string (json, NULL, ((const CgBadFile *) bad->pdata[i])->error->message);
+  for (guint i = 0; faults && i < faults->len; i++)
+    cg_json_string (json, NULL, ((const CgBadFile *) faults->pdata[i])->error->message);
   cg_json_close (json, ']');
   cg_json_close (json, '}');
   puts (json->str);
@@ -247,7 +320,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   if (options->json)
-    print_json (status, warnings, *names ? NULL : config->bad);
+    print_json (status, warnings, *names ? NULL : config->bad, *names ? NULL : config->faults);
   else
     print_table (status, warnings);
   if (bad != CG_EXIT_DONE)

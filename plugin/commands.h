@@ -13,6 +13,15 @@ int cg_command_event (const CgOptions *options, const char *const *arguments);
 int cg_command_attach (const CgOptions *options, const char *const *words);
 int cg_command_detach (const CgOptions *options, const char *const *words);
 
+/* The events of units, behind "event": what the drop-ins of services and the units of gateways run
+ * (custom-gateway(8)). arguments are the words behind "service" or "gateway". The status is one of
+ * ExecCondition= in systemd.service(5): CG_EXIT_SKIP for a unit that is not to start now, and
+ * CG_EXIT_REFUSE for one that must not. */
+int cg_event_service (const CgOptions *options, const char *const *arguments);
+int cg_event_gateway (const CgOptions *options, const char *const *arguments);
+
+enum { CG_EXIT_SKIP = 1, CG_EXIT_REFUSE = 255 };
+
 enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
 
 /* Says what the error says and returns the exit status for it. */
@@ -21,6 +30,10 @@ int cg_fail (const GError *error);
 /* Takes the lock for a run that changes something; with --dry-run none is needed. FALSE with a
  * CG_ERROR_FAILED. */
 gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
+
+/* Says what is wrong with gateways that are in force all the same: those named, or all if none is.
+ * If there is such a fault, sets *status to CG_EXIT_CONFIG. */
+void cg_report_faults (const CgConfig *config, const char *const *names, int *status);
 
 /* Loads and resolves the configuration for a run over the gateways named, or over all if none is.
  * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.

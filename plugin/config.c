@@ -27,6 +27,7 @@ cg_config_free (CgConfig *config)
   g_ptr_array_unref (config->bad);
   g_ptr_array_unref (config->warnings);
   g_free (config->directory);
+  g_ptr_array_unref (config->faults);
   g_free (config);
 }
 
@@ -149,6 +150,18 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
   return cg_gateway_parse (name, text->str, text->len, lookup, error);
 }
 
+/* By which key a gateway has one of the uids. */
+static const char *
+key_of_uids (const CgGateway *gateway, CgUidRange uids)
+{
+  for (guint i = 0; i < gateway->found->len; i++) {
+    guint32 uid = ((const CgServiceFact *) gateway->found->pdata[i])->uid;
+    if (uid >= uids.first && uid <= uids.last)
+      return "Services";
+  }
+  return "Users";
+}
+
 /* A uid can take one way only, and a table can hold one. */
 static gboolean
 check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **error)
@@ -158,11 +171,10 @@ check_conflicts (const CgGateway *gateway, const CgConfig *config, GError **erro
     CgUidRange shared;
     if (cg_uids_overlap (gateway->uids, other->uids, &shared)) {
       g_autofree char *uids = cg_uid_range_to_string (shared);
-      g_set_error (
-          error, CG_ERROR, CG_ERROR_CONFIG,
-          "%s.conf: [Gateway] Users: gateway '%s' already has uid '%s'; remove it from one "
-          "of the two files",
-          gateway->name, other->name, uids);
+      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                   "%s.conf: [Gateway] %s: gateway '%s' already has uid '%s'; remove it from one "
+                   "of the two files",
+                   gateway->name, key_of_uids (gateway, shared), other->name, uids);
       return FALSE;
     }
     for (char **service = gateway->services; *service; service++)
@@ -201,13 +213,25 @@ cg_config_is_complete (const CgConfig *config)
   return config->bad->len == 0 && !config->incomplete;
 }
 
-void
-cg_config_add_bad (CgConfig *config, const char *name, GError *error)
+static CgBadFile *
+bad_file_new (const char *name, GError *error)
 {
   CgBadFile *bad = g_new0 (CgBadFile, 1);
   bad->name = g_strdup (name);
   bad->error = error;
-  g_ptr_array_add (config->bad, bad);
+  return bad;
+}
+
+void
+cg_config_add_bad (CgConfig *config, const char *name, GError *error)
+{
+  g_ptr_array_add (config->bad, bad_file_new (name, error));
+}
+
+void
+cg_config_add_fault (CgConfig *config, const char *name, GError *error)
+{
+  g_ptr_array_add (config->faults, bad_file_new (name, error));
 }
 
 void
@@ -255,6 +279,7 @@ cg_config_new (void)
   config->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
   config->bad = g_ptr_array_new_with_free_func ((GDestroyNotify) bad_file_free);
   config->warnings = g_ptr_array_new_with_free_func (g_free);
+  config->faults = g_ptr_array_new_with_free_func ((GDestroyNotify) bad_file_free);
   return config;
 }
 

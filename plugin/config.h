@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
   GPtrArray *gateways;   /* CgGateway, by name */
   GPtrArray *bad;        /* CgBadFile */
+  GPtrArray *faults;     /* CgBadFile: what is wrong with gateways that are in force all the same */
   gboolean incomplete;   /* some gateway could not be told all whom it confines */
   char *directory;       /* that it was loaded from, or NULL */
   gboolean has_profiles; /* cg_profiles_add() was here */
@@ -59,6 +60,8 @@ gboolean cg_config_check_trust (const char *directory, GError **error);
 /* The text of a file that is root's alone. shown is for the message. NULL with a CG_ERROR_CONFIG if
  * it cannot be read or is not to be trusted. The caller owns the result. */
 GString *cg_config_read_trusted (const char *path, const char *shown, GError **error);
+/* Notes a fault of a gateway that stays in force; the config owns the error from now on. */
+void cg_config_add_fault (CgConfig *config, const char *name, GError *error);
 
 /* Why the file of that name is not in force, or NULL if there is no such bad file. */
 const GError *cg_config_find_bad (const CgConfig *config, const char *name);

@@ -22,6 +22,8 @@ cg_gateway_free (CgGateway *gateway)
   g_array_unref (gateway->uids);
   g_array_unref (gateway->dns);
   g_array_unref (gateway->bypass);
+  g_ptr_array_unref (gateway->found);
+  g_clear_pointer (&gateway->unit, cg_service_fact_free);
   g_free (gateway);
 }
 
@@ -34,6 +36,7 @@ gateway_new (const char *name)
   gateway->uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   gateway->dns = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->bypass = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  gateway->found = cg_service_facts_new ();
   gateway->guard = CG_GUARD_YES;
   gateway->priority = CG_PRIORITY_DEFAULT;
   return gateway;

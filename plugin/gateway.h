@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "prefix.h"
+#include "service.h"
 #include "uids.h"
 
 /* The reserved tables of linux/rtnetlink.h (RT_TABLE_DEFAULT, _MAIN, _LOCAL). */
@@ -42,6 +43,12 @@ typedef struct {
   guint32 table; /* 0 for auto */
   guint32 priority;
   gboolean from_profile; /* of NetworkManager's, not a file of the administrator's */
+
+  /* What cg_resolve found out about Services=. */
+  GPtrArray *found;    /* CgServiceFact, one a service in their order; empty if systemd is silent */
+  CgServiceFact *unit; /* custom-gateway@NAME.service; NULL likewise, and without Services= */
+  gboolean stopped;    /* it was stopped with its services, and nobody else is to be confined */
+  gboolean by_hand;    /* it was the administrator who stopped the unit */
 } CgGateway;
 
 void cg_gateway_free (CgGateway *gateway);

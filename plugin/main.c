@@ -28,6 +28,8 @@ static const struct {
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
     {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
     {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
+    {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
+    {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
     {"attach", cg_command_attach, 0, "CONNECTION KEY=VALUE...",
      "keep a gateway in a NetworkManager profile's user data"},
     {"detach", cg_command_detach, 0, "CONNECTION", "take it out of there again"},
@@ -39,7 +41,7 @@ command_list (void)
   g_autoptr (GString) text = g_string_new ("Commands:\n");
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *call = g_strjoin (" ", commands[i].name, commands[i].arguments, NULL);
-    g_string_append_printf (text, "  %-32s%s\n", call, commands[i].what);
+    g_string_append_printf (text, "  %-33s%s\n", call, commands[i].what);
   }
   g_string_append (text, "\nExit status: 0 done, 1 failed, 2 bad usage or configuration, 3 status "
                          "found a difference.\nSee custom-gateway(8) and custom-gateway.conf(5).");

@@ -46,9 +46,17 @@ tunnel_is_up (const CgTunnel *tunnel, int family)
   return FALSE;
 }
 
+gboolean
+cg_plan_is_up (const CgTunnel *tunnel)
+{
+  return tunnel_is_up (tunnel, AF_INET) || tunnel_is_up (tunnel, AF_INET6);
+}
+
 CgState
 cg_plan_state (const CgTunnel *tunnel, int family)
 {
+  if (tunnel->gateway->stopped)
+    return CG_STATE_RELEASED;
   if (tunnel->unguarded)
     return CG_STATE_BLOCKED;
   if (tunnel_is_up (tunnel, family))
@@ -177,6 +185,8 @@ plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
     return;
   const CgGuardFound *found = find_guard (facts, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
+  if (gateway->uids->len == 0 && more->len == 0)
+    return; /* its services are to be started yet, or not known */
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,

@@ -46,6 +46,9 @@ typedef struct {
 void cg_plan_free (CgPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgPlan, cg_plan_free)
 
+/* Whether the tunnel is up for one family at least. */
+gboolean cg_plan_is_up (const CgTunnel *tunnel);
+
 /* The state that the tunnel, as it is, puts its gateway into. */
 CgState cg_plan_state (const CgTunnel *tunnel, int family);
 

@@ -5,8 +5,8 @@
 #include "resolve-services.h"
 
 void
-cg_resolve (CgConfig *config, const CgHints *hints)
+cg_resolve (CgConfig *config, const char *runtime_dir, const CgHints *hints)
 {
   cg_resolve_connections (config, hints);
-  cg_resolve_services (config);
+  cg_resolve_services (config, runtime_dir);
 }

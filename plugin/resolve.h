@@ -20,4 +20,4 @@ typedef struct {
 /* Completes the config in place: afterwards a gateway's interface, uids and dns are what they are
  * now. hints is NULL without an event. What could not be found out is said, and the config is
  * incomplete if somebody may be missing. */
-void cg_resolve (CgConfig *config, const CgHints *hints);
+void cg_resolve (CgConfig *config, const char *runtime_dir, const CgHints *hints);

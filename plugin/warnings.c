@@ -85,9 +85,6 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
     gboolean given;
     const char *text;
   } keys[] = {
-      {gateway->services[0] != NULL,
-       "Services= has no effect in this version: these services are NOT "
-       "confined; name their users in Users="},
       {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
                                             "drops questions to other servers, and "
                                             "nothing sends them to these"},
@@ -107,6 +104,25 @@ is_about (const char *warning, const char *const *names)
   return !*names || (name && g_strv_contains (names, name));
 }
 
+static void
+warn_of_services (GPtrArray *warnings, const CgGateway *gateway)
+{
+  for (guint i = 0; i < gateway->found->len; i++) {
+    const CgServiceFact *fact = gateway->found->pdata[i];
+    if (cg_service_is_loaded (fact) && !fact->bound)
+      g_ptr_array_add (
+          warnings,
+          g_strdup_printf (
+              "%s: %s%s is not bound to its gateway: run 'systemctl daemon-reload'; if "
+              "that does not help, another ExecCondition= of it runs before ours",
+              gateway->name, fact->name, cg_service_is_running (fact) ? " runs, and" : ""));
+    else if (fact->needs_reload)
+      g_ptr_array_add (warnings, g_strdup_printf ("%s: the files of %s have changed since systemd "
+                                                  "read them: run 'systemctl daemon-reload'",
+                                                  gateway->name, fact->name));
+  }
+}
+
 GPtrArray *
 cg_warnings (const CgFacts *facts, const char *const *names)
 {
@@ -117,6 +133,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (*names && !g_strv_contains (names, gateway->name))
       continue;
     cg_warn_of_keys (warnings, gateway);
+    warn_of_services (warnings, gateway);
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));

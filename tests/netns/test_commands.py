@@ -76,7 +76,7 @@ def test_status_as_json(lab):
     assert set(told) == {"gateways", "differences", "warnings", "errors"}
     [gateway] = told["gateways"]
     assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "connection", "dns",
-                            "ipv4", "ipv6", "rp_filter", "guard", "differences"}
+                            "services", "ipv4", "ipv6", "rp_filter", "guard", "differences"}
     assert gateway["name"] == gateway["interface"] == "wg0"
     [link] = lab.ip("link", "show", "wg0")
     assert gateway["ifindex"] == link["ifindex"]
@@ -222,11 +222,6 @@ def test_a_user_who_is_removed_leaves_the_gateway_as_it_stands(lab):
     assert lab.ask(CONFINED) == "EACCES"
 
 
-def test_keys_without_effect_yet_are_said_to_be_so(lab):
-    lab.config("wg0", f"{USERS}\nServices=some.service")
-    assert "wg0: Services= has no effect in this version" in lab.cg("reapply").stderr
-
-
 def test_a_connection_that_nobody_knows_is_down(lab):
     """There is no NetworkManager here."""
     lab.config("office", f"{USERS}\nConnection=Work VPN\nOnDown=release")
@@ -245,6 +240,15 @@ def test_a_gateway_that_does_not_ask_loads_no_library(lab):
     lab.config("wg0", f"{USERS}\nConnection=x")
     lab.run("host", *command)
     assert "libnm.so" in trace.read_text()
+
+
+def test_without_systemd_services_are_nobody_and_nobody_is_set_free(lab):
+    lab.config("wg0", f"{USERS} 61501\nServices=some.service")
+    assert "nobody can tell whom Services= confines" in lab.cg("reapply").stderr
+    lab.config("wg0", f"{USERS}\nServices=some.service")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == lab.ask(61501) == "EACCES"
+    assert json.loads(lab.cg("status", "--json").stdout)["gateways"][0]["services"] == []
 
 
 def test_what_is_written_is_roots(lab):

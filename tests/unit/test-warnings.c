@@ -17,7 +17,6 @@ static const struct KeyCase {
   const char *pattern; /* NULL: no warning */
 } key_cases[] = {
     {"users-alone", "Users=alice\n", NULL},
-    {"services", "Users=alice\nServices=x.service\n", "wg0: Services= has no effect*Users=*"},
 };
 
 static void

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
-pytest.register_assert_rewrite("guest", "people")
+pytest.register_assert_rewrite("guest", "people", "services")
 
 import guest  # pylint: disable=wrong-import-position
 import nm  # pylint: disable=wrong-import-position
+import services  # pylint: disable=wrong-import-position
 from guest import sh  # pylint: disable=wrong-import-position
 
 
@@ -66,3 +67,33 @@ def wg0(networkmanager, clean):
     guest.must_be_up()
     yield
     sh("nmcli connection down wg0", check=False)
+
+
+@pytest.fixture(scope="module")
+def lan(keys):
+    """Nobody manages the network; masked, because wg-quick@.service wants network-online.target and
+    that would start NetworkManager."""
+    sh("systemctl mask --runtime --now NetworkManager NetworkManager-wait-online",
+       "systemctl stop systemd-networkd.socket systemd-networkd networkd-dispatcher",
+       "ip link set eth0 up", "ip addr replace 192.0.2.2/24 dev eth0",
+       "ip addr replace 2001:db8:1::2/64 dev eth0 nodad",
+       "ip route replace default via 192.0.2.1", "ip -6 route replace default via 2001:db8:1::1")
+    yield keys
+    sh("ip addr flush dev eth0",
+       "systemctl unmask --runtime NetworkManager NetworkManager-wait-online")
+
+
+@pytest.fixture
+def no_units(lan, clean):
+    """No unit of a test is left to the next one."""
+    before = set(services.UNITS.glob("*"))
+    yield lan
+    made = [path for path in services.UNITS.glob("*") if path not in before]
+    names = " ".join(path.name for path in made if path.suffix in (".service", ".socket"))
+    sh(f"systemctl disable --now {names} 2>/dev/null || true", "systemctl stop 'each@*'",
+       "ip link del wg0 2>/dev/null || true")
+    for path in made:
+        path.unlink(missing_ok=True)
+    guest.no_gateways()
+    sh("systemctl stop 'custom-gateway@*'", "systemctl daemon-reload", "systemctl reset-failed",
+       "cd /run/custom-gateway && rm -rf stopped resume tunnel")

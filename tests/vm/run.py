@@ -49,7 +49,7 @@ def pack(stage: pathlib.Path, archive: pathlib.Path, word: str) -> None:
     for path in [*HERE.glob("*.py"), SERVER]:
         shutil.copy(path, tests)
     (tests / "word").write_text(word, encoding="utf-8")
-    shutil.copytree(HERE / "root", stage, dirs_exist_ok=True)
+    shutil.copytree(HERE / "root", stage, symlinks=True, dirs_exist_ok=True)
     with tarfile.open(archive, "w") as tar:
         for path in sorted(stage.iterdir()):  # not "." itself, whose mode would become that of /
             tar.add(path, path.name, filter=of_root)

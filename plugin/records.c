@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "records.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+
+#include "error.h"
+
+static char *
+path_of (const char *runtime_dir, CgRecord record, const char *name)
+{
+  static const char *const directories[] = {"stopped", "resume", "tunnel"}; /* as in CgRecord */
+  return g_build_filename (runtime_dir, directories[record], name, NULL);
+}
+
+gboolean
+cg_record_set (
+    const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error)
+{
+  g_autofree char *path = path_of (runtime_dir, record, name);
+  g_autofree char *directory = g_path_get_dirname (path);
+  g_autofree char *line = g_strconcat (word, "\n", NULL);
+  g_autoptr (GError) why = NULL;
+  (void) g_mkdir_with_parents (directory, 0755); /* if this fails, so does the next */
+  if (g_file_set_contents_full (path, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &why))
+    return TRUE;
+  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
+  return FALSE;
+}
+
+char *
+cg_record_get (const char *runtime_dir, CgRecord record, const char *name)
+{
+  g_autofree char *path = path_of (runtime_dir, record, name);
+  char *text = NULL;
+  return g_file_get_contents (path, &text, NULL, NULL) ? g_strchomp (text) : NULL;
+}
+
+gboolean
+cg_record_drop (const char *runtime_dir, CgRecord record, const char *name, GError **error)
+{
+  g_autofree char *path = path_of (runtime_dir, record, name);
+  if (g_unlink (path) == 0 || errno == ENOENT || errno == ENOTDIR)
+    return TRUE;
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
+  return FALSE;
+}

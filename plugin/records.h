@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* What we have to remember about units until the next boot: small files in the runtime directory,
+ * of a word each. The name is that of a gateway or of a unit, so it holds no '/'. */
+typedef enum {
+  CG_RECORD_STOPPED, /* of a gateway whose unit was stopped: by whom */
+  CG_RECORD_RESUME,  /* of a service that is to run again with its gateway: its state of enabling */
+  CG_RECORD_TUNNEL, /* of a gateway: the interface's index when its unit started, or CG_NO_TUNNEL */
+} CgRecord;
+
+/* The unit was told to stop because of the tunnel. */
+#define CG_NO_TUNNEL "0"
+
+/* Who stopped a gateway's unit. */
+#define CG_STOPPED_BY_HAND   "by-hand"
+#define CG_STOPPED_BY_TUNNEL "tunnel"
+
+/* Remembers the word. FALSE with a CG_ERROR_FAILED. */
+gboolean cg_record_set (
+    const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error);
+
+/* The word, which the caller owns, or NULL if there is none. */
+char *cg_record_get (const char *runtime_dir, CgRecord record, const char *name);
+
+/* Forgets it. FALSE with a CG_ERROR_FAILED if it is still there. */
+gboolean
+cg_record_drop (const char *runtime_dir, CgRecord record, const char *name, GError **error);
