@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "diff-resolvconf.h"
 #include "guard.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
@@ -151,6 +152,8 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
   switch (op->step) {
   case CG_STEP_DEL_RULE:
     return rule_is_held (scope, &op->rule);
+  case CG_STEP_RELEASE_DNS:
+    return g_hash_table_contains (held, GUINT_TO_POINTER (op->resolvconf.table));
   case CG_STEP_DEL_PROHIBIT:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table));
   case CG_STEP_DEL_WAY:
@@ -224,17 +227,6 @@ guard_is_planned (const CgPlan *plan, const char *gateway)
   return FALSE;
 }
 
-static gboolean
-guard_in_scope (const CgFacts *facts, const CgScope *scope, const char *gateway)
-{
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_str_equal (tunnel->gateway->name, gateway))
-      return cg_scope_has (scope, tunnel->table);
-  }
-  return scope->all;
-}
-
 static void
 diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
@@ -255,7 +247,7 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
   for (guint i = 0; i < facts->guards->len; i++) {
     const char *gateway = g_array_index (facts->guards, CgGuardFound, i).gateway;
     CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = gateway, .required = TRUE}};
-    if (!guard_is_planned (plan, gateway) && guard_in_scope (facts, scope, gateway))
+    if (!guard_is_planned (plan, gateway) && cg_scope_has_gateway (scope, facts, gateway))
       g_array_append_val (ops, op);
   }
 }
@@ -285,6 +277,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   part_ways (ops, plan);
   diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
+  cg_diff_resolvconfs (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;
@@ -336,6 +329,9 @@ cg_op_to_string (const CgOp *op)
     return filter_to_string (&op->filter);
   case CG_STEP_GUARD:
     return guard_to_string (&op->guard);
+  case CG_STEP_CONFINE_DNS:
+  case CG_STEP_RELEASE_DNS:
+    return cg_resolvconf_op_to_string (&op->resolvconf);
   case CG_STEP_ADD_RULE:
   case CG_STEP_DEL_RULE:
     object = "rule";

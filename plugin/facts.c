@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "paths.h"
 #include "rtnl.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
@@ -30,6 +31,9 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
+  g_array_unref (facts->resolvconfs);
+  g_array_unref (facts->resolvers);
+  g_free (facts->released_resolvconf);
   g_free (facts);
 }
 
@@ -52,6 +56,10 @@ cg_facts_new (const CgConfig *config)
   facts->guards = cg_guards_found_new ();
   facts->saved_guards = cg_saved_guards_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
+  facts->runtime_dir = CG_RUNTIME_DIR;
+  facts->resolvconfs = cg_resolvconfs_new ();
+  facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
   return facts;
 }
 
@@ -115,6 +123,18 @@ gather_guards (CgFacts *facts, const char *runtime_dir)
     return;
   g_array_set_size (facts->guards, 0);
   facts->guards_unseen = g_strdup (error->message);
+}
+
+static void
+gather_resolvconfs (CgFacts *facts, const char *runtime_dir)
+{
+  g_autofree char *text = NULL;
+  facts->runtime_dir = runtime_dir;
+  cg_resolvconf_load (runtime_dir, facts->resolvconfs);
+  if (g_file_get_contents ("/etc/resolv.conf", &text, NULL, NULL))
+    cg_resolvconf_parse (text, facts->resolvers);
+  g_free (facts->released_resolvconf);
+  facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
 }
 
 static gboolean
@@ -320,6 +340,7 @@ cg_facts_gather (const CgConfig *config,
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
   gather_guards (facts, runtime_dir);
+  gather_resolvconfs (facts, runtime_dir);
 
   if (!gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))

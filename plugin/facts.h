@@ -4,6 +4,7 @@
 #include "config.h"
 #include "netlink.h"
 #include "nft.h"
+#include "resolvconf.h"
 #include "routing.h"
 #include "runtime.h"
 
@@ -46,6 +47,10 @@ typedef struct {
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
+  const char *runtime_dir;     /* borrowed */
+  GArray *resolvconfs;         /* CgResolvConf */
+  GArray *resolvers;           /* CgPrefix: the servers that the system's resolv.conf names */
+  char *released_resolvconf;   /* as cg_resolvconf_text_released has it of them */
 } CgFacts;
 
 void cg_facts_free (CgFacts *facts);

@@ -82,7 +82,7 @@ append_confined (GString *text, const CgGateway *gateway)
 {
   static const char port[] = "meta l4proto { tcp, udp } th dport 53";
   g_string_append (text, "chain confined { ");
-  if (gateway->dns_mode == CG_DNS_SERVERS) {
+  if (gateway->dns_mode != CG_DNS_NONE) { /* auto with none known yet: to nobody */
     for (guint i = 0; i < CG_N_FAMILIES; i++) {
       g_autoptr (GString) set = g_string_new (NULL);
       if (append_prefixes (set, gateway->dns, cg_families[i]))

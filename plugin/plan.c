@@ -23,6 +23,7 @@ cg_plan_free (CgPlan *plan)
   g_array_unref (plan->routes);
   g_array_unref (plan->guards);
   g_array_unref (plan->filters);
+  g_array_unref (plan->resolvconfs);
   g_free (plan);
 }
 
@@ -130,12 +131,18 @@ uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel)
   return uids;
 }
 
+static gboolean
+is_released (const CgTunnel *tunnel)
+{
+  return cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
+         cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
+}
+
 static void
 plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
-  if (gateway->guard == CG_GUARD_NO || (cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
-                                        cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED))
+  if (gateway->guard == CG_GUARD_NO || is_released (tunnel))
     return;
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel);
   CgGuardPlan guard = {
@@ -177,6 +184,31 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   g_array_append_val (plan->filters, filter);
 }
 
+static void
+resolvconf_plan_clear (gpointer resolvconf)
+{
+  g_free (((CgResolvConfPlan *) resolvconf)->path);
+  g_free (((CgResolvConfPlan *) resolvconf)->text);
+}
+
+/* A service that is to see it does not start without it, so it is there in every state. */
+static void
+plan_resolvconf (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  if (gateway->dns_mode == CG_DNS_NONE)
+    return;
+  CgResolvConfPlan resolvconf = {
+      .gateway = gateway->name,
+      .table = tunnel->table,
+      .confined = !is_released (tunnel),
+      .path = cg_resolvconf_path (facts->runtime_dir, gateway->name),
+  };
+  resolvconf.text = resolvconf.confined ? cg_resolvconf_text (gateway)
+                                        : g_strdup (facts->released_resolvconf);
+  g_array_append_val (plan->resolvconfs, resolvconf);
+}
+
 CgPlan *
 cg_plan_empty (void)
 {
@@ -186,6 +218,8 @@ cg_plan_empty (void)
   plan->guards = g_array_new (FALSE, TRUE, sizeof (CgGuardPlan));
   g_array_set_clear_func (plan->guards, guard_plan_clear);
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
+  plan->resolvconfs = g_array_new (FALSE, TRUE, sizeof (CgResolvConfPlan));
+  g_array_set_clear_func (plan->resolvconfs, resolvconf_plan_clear);
   return plan;
 }
 
@@ -202,6 +236,7 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
         plan_family (plan, tunnel, cg_families[family]);
     plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
+    plan_resolvconf (plan, facts, tunnel);
   }
   g_array_sort (plan->rules, cg_rule_compare);
   g_array_sort (plan->routes, cg_route_compare);

@@ -29,12 +29,22 @@ typedef struct {
   char *text; /* as cg_guard_text has it */
 } CgGuardPlan;
 
-/* What should stand in the kernel. */
+/* What a gateway's own resolv.conf should say. */
+typedef struct {
+  const char *gateway; /* the config's */
+  guint32 table;       /* the gateway's routing table */
+  gboolean confined;   /* the gateway is not released */
+  char *path;
+  char *text;
+} CgResolvConfPlan;
+
+/* What should stand in the kernel, and beside it. */
 typedef struct {
   GArray *rules;   /* CgRule, sorted by cg_rule_compare */
   GArray *routes;  /* CgRoute, sorted by cg_route_compare */
   GArray *guards;  /* CgGuardPlan */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
+  GArray *resolvconfs; /* CgResolvConfPlan */
 } CgPlan;
 
 void cg_plan_free (CgPlan *plan);

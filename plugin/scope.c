@@ -25,6 +25,17 @@ cg_scope_has (const CgScope *scope, guint32 table)
   return scope->all;
 }
 
+gboolean
+cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_str_equal (tunnel->gateway->name, name))
+      return cg_scope_has (scope, tunnel->table);
+  }
+  return scope->all;
+}
+
 static void
 holding_clear (gpointer holding)
 {

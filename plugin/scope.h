@@ -28,3 +28,6 @@ CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
 CgScope *cg_scope_everything (void);
 
 gboolean cg_scope_has (const CgScope *scope, guint32 table);
+
+/* Likewise for what carries a gateway's name. That of one which is no more is so if all is. */
+gboolean cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name);
