@@ -157,8 +157,8 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
     g_warning ("no guard: %s", error->message);
 }
 
-/* A file that could not be written says what it said before. To leave the gateway half done for that
- * would be worse. */
+/* A file that could not be written says what it said before. To leave the gateway half done for
+ * that would be worse. */
 static void
 write_resolvconf (const CgOp *op, Run *run)
 {

@@ -68,17 +68,26 @@ cg_diff_resolvconfs (GArray *ops, const CgPlan *plan, const CgFacts *facts, cons
   diff_leftovers (ops, plan, facts, scope);
 }
 
+static char *
+word (const char *text)
+{
+  return cg_is_shell_word (text) ? g_strdup (text) : g_shell_quote (text);
+}
+
 char *
 cg_resolvconf_op_to_string (const CgResolvConfOp *op)
 {
   g_auto (GStrv) lines = g_strsplit (op->text, "\n", -1);
-  g_autoptr (GString) command = g_string_new ("printf '%s\\n'");
-  g_autofree char *path = g_shell_quote (op->path);
+  g_autofree char *directory = g_path_get_dirname (op->path);
+  g_autofree char *path = word (op->path);
+  g_autofree char *parent = word (directory);
+  g_autoptr (GString) command = g_string_new (NULL);
+  g_string_append_printf (command, "mkdir -p %s && printf '%%s\\n'", parent);
   for (char **line = lines; *line; line++) {
     g_autofree char *quoted = g_shell_quote (*line);
     if (**line)
       g_string_append_printf (command, " %s", quoted);
   }
-  g_string_append_printf (command, " >%s", cg_is_shell_word (op->path) ? op->path : path);
+  g_string_append_printf (command, " >%s", path);
   return g_strdup (command->str);
 }

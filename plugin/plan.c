@@ -204,8 +204,8 @@ plan_resolvconf (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
       .confined = !is_released (tunnel),
       .path = cg_resolvconf_path (facts->runtime_dir, gateway->name),
   };
-  resolvconf.text = resolvconf.confined ? cg_resolvconf_text (gateway)
-                                        : g_strdup (facts->released_resolvconf);
+  resolvconf.text =
+      resolvconf.confined ? cg_resolvconf_text (gateway) : g_strdup (facts->released_resolvconf);
   g_array_append_val (plan->resolvconfs, resolvconf);
 }
 

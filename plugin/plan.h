@@ -40,10 +40,10 @@ typedef struct {
 
 /* What should stand in the kernel, and beside it. */
 typedef struct {
-  GArray *rules;   /* CgRule, sorted by cg_rule_compare */
-  GArray *routes;  /* CgRoute, sorted by cg_route_compare */
-  GArray *guards;  /* CgGuardPlan */
-  GArray *filters; /* CgFilter: interfaces that must not filter strictly */
+  GArray *rules;       /* CgRule, sorted by cg_rule_compare */
+  GArray *routes;      /* CgRoute, sorted by cg_route_compare */
+  GArray *guards;      /* CgGuardPlan */
+  GArray *filters;     /* CgFilter: interfaces that must not filter strictly */
   GArray *resolvconfs; /* CgResolvConfPlan */
 } CgPlan;
 

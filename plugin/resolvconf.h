@@ -4,8 +4,9 @@
 #include "gateway.h"
 
 /* The resolv.conf(5) of a gateway's own, which its services see in the place of the system's: see
- * DNS= in custom-gateway.conf(5). It stays where it is until the machine stops, since a service that
- * runs has it bound over /etc/resolv.conf: what changes is what it says, never which file it is. */
+ * DNS= in custom-gateway.conf(5). It stays where it is until the machine stops, since a service
+ * that runs has it bound over /etc/resolv.conf: what changes is what it says, never which file it
+ * is. */
 
 /* One as it stands in the runtime directory. */
 typedef struct {

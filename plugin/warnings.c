@@ -4,6 +4,8 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
+#include "warnings-dns.h"
+
 /* So many lines tell what is wrong; more would hide it. */
 #define MAX_WARNINGS 8
 
@@ -75,9 +77,6 @@ cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
       {gateway->connection != NULL,
        "Connection= has no effect in this version: the tunnel counts as down; give Interface="},
       {gateway->dns_mode == CG_DNS_AUTO, "DNS=auto has no effect in this version; give addresses"},
-      {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
-                                            "drops questions to other servers, and "
-                                            "nothing sends them to these"},
   };
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].given)
@@ -94,6 +93,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (*names && !g_strv_contains (names, gateway->name))
       continue;
     cg_warn_of_keys (warnings, gateway);
+    cg_warn_of_dns (warnings, facts, gateway);
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));
