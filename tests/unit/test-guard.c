@@ -46,6 +46,10 @@ static const TextCase text_cases[] = {
      "meta l4proto { tcp, udp } th dport 53 ip6 daddr { fd00::1/128 } goto ways; "
      "meta l4proto { tcp, udp } th dport 53 counter name dropped drop; goto ways; }; ",
      NULL},
+    {"dns-none-known", "Users=alice\nGuard=yes\nDNS=auto", "10.0.0.2",
+     "chain confined { meta l4proto { tcp, udp } th dport 53 counter name dropped drop; goto ways; "
+     "}; ",
+     NULL},
     {"no-dns", "Users=alice\nGuard=yes\n", "10.0.0.2", "chain confined { goto ways; }; ", "dport"},
     {"own-address-leaves", "Users=alice\nGuard=yes", "10.0.0.2",
      "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\" } counter name dropped drop; ", "ip6"},

@@ -33,6 +33,38 @@ warns_of_key (gconstpointer data)
     g_assert_true (g_pattern_match_simple (test->pattern, warnings->pdata[0]));
 }
 
+static const struct DnsCase {
+  const char *name;
+  const char *lines;
+  const char *resolv_conf; /* the system's */
+  const char *pattern;     /* NULL: no warning */
+} dns_cases[] = {
+    {"system-is-local", "Users=alice\n", "nameserver 127.0.0.53\n",
+     "wg0: names are asked for past the tunnel: */etc/resolv.conf names 127.0.0.53*"},
+    {"second-is-local", "Users=alice\n", "nameserver 192.0.2.1\nnameserver ::1\n", "wg0: * ::1,*"},
+    {"system-is-elsewhere", "Users=alice\n", "nameserver 192.0.2.1\n", NULL},
+    {"users-read-the-systems", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n",
+     "wg0: the programs of Users= *192.0.2.1*"},
+    {"users-read-the-same", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 10.0.0.1\n",
+     NULL},
+    {"no-guard", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 127.0.0.1\n",
+     "wg0: with Guard=no *127.0.0.1*"},
+    {"no-guard-needed", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n", NULL},
+};
+
+static void
+warns_of_dns (gconstpointer data)
+{
+  const struct DnsCase *test = data;
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", test->lines, 0, 0);
+  cg_resolvconf_parse (test->resolv_conf, world->facts->resolvers);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, test->pattern ? 1 : 0);
+  if (test->pattern)
+    g_assert_true (g_pattern_match_simple (test->pattern, warnings->pdata[0]));
+}
+
 static const struct RuleCase {
   const char *name;
   CgRule rule;
@@ -125,6 +157,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
   ADD_CASES ("/warnings/key", key_cases, warns_of_key);
+  ADD_CASES ("/warnings/dns", dns_cases, warns_of_dns);
   ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
   g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
   g_test_add_func ("/warnings/of-the-named-alone", warns_of_the_named_alone);
