@@ -228,6 +228,32 @@ def test_a_resolv_conf_that_is_replaced_leads_to_no_other_server(services):
     assert answer("asker", BY_RESOLV_CONF["getent hosts"], new_name()) == TUNNEL
 
 
+def own_mounts() -> int:
+    return inside("asker", "cat", "/proc/self/mountinfo").count("/dns/vpn0/resolv.conf")
+
+
+def test_a_service_gets_its_file_back_when_another_was_replaced(services):
+    guest.gateway("vpn0", *SERVERS_KNOWN, "Services=asker.service")
+    sh("custom-gateway reapply", "systemctl start custom-gateway-resolvconf.path")
+    ours = OURS.read_text(encoding="ascii")
+    for text in ("nameserver 127.0.0.53\n", "nameserver 192.0.2.1\n"):
+        guest.write("/etc/new", text)
+        sh("mv /etc/new /etc/resolv.conf")
+        wait_until("the gateway's again", lambda: inside("asker", "cat", "/etc/resolv.conf") == ours)
+    sh("systemctl stop custom-gateway-resolvconf.path")
+    sh("custom-gateway reapply", "custom-gateway reapply")
+    assert own_mounts() == 1
+    # the next may be a link, into a directory that the service does not see
+    link_resolv_conf(STUB)
+    sh("systemctl start systemd-resolved", "custom-gateway reapply")
+    assert inside("asker", "cat", "/etc/resolv.conf") == ours
+    assert answer("asker", BY_RESOLV_CONF["getent hosts"], new_name()) == TUNNEL
+    # who does not run needs nothing
+    sh("systemctl stop asker")
+    resolv_conf("nameserver 192.0.2.1\n")
+    assert "was replaced" not in sh("custom-gateway reapply 2>&1")
+
+
 def test_ipv4_comes_first_while_ipv6_is_blocked(services):
     """gai.conf(5) has nothing to do with it: getaddrinfo(3) finds that IPv6 has no way out."""
     first = BY_RESOLV_CONF["getaddrinfo"]
