@@ -155,6 +155,16 @@ def test_a_service_that_needs_the_bus_can_have_it_back(services):
     sh("systemctl daemon-reload")
 
 
+def test_a_command_of_a_user_with_the_gateways_servers(services):
+    """As custom-gateway.conf(5) has it."""
+    said = sh(f"systemd-run --quiet --uid={people.CONFINED} --pipe --wait"
+              f" -p BindReadOnlyPaths={OURS}:/etc/resolv.conf"
+              " -p 'TemporaryFileSystem=/run/nscd:ro /run/systemd/resolve:ro /run/avahi-daemon:ro"
+              " /run/dbus:ro'"
+              f" getent hosts {new_name()}")
+    assert TUNNEL in said
+
+
 def test_whatever_stands_at_etc_resolv_conf(services):
     for make in (lambda: resolv_conf("nameserver 127.0.0.53\n"), lambda: link_resolv_conf(STUB),
                  lambda: link_resolv_conf("../run/NetworkManager/resolv.conf"),
