@@ -45,6 +45,8 @@ static const struct DnsCase {
     {"system-is-elsewhere", "Users=alice\n", "nameserver 192.0.2.1\n", NULL},
     {"users-read-the-systems", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n",
      "wg0: the programs of Users= *192.0.2.1*"},
+    {"guard-holds-a-local-one", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver ::1\n",
+     "wg0: the programs of Users= *::1*"},
     {"users-read-the-same", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 10.0.0.1\n",
      NULL},
     {"no-guard", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 127.0.0.1\n",
