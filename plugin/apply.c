@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "commit.h"
+#include "rebind.h"
 #include "warnings.h"
 
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
@@ -201,5 +202,7 @@ cg_apply (const CgOptions *options,
     g_warning ("no guard: %s", unguarded.why);
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
+  else if (intent == CG_APPLY && !options->dry_run)
+    cg_rebind_resolvconfs (config, options->runtime_dir);
   return done;
 }

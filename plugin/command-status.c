@@ -37,6 +37,27 @@ uids_text (const GArray *uids)
   return g_strdup (text->str);
 }
 
+/* Whether its services ask the servers of DNS=, not those of the system. */
+static gboolean
+has_own_dns (const CgGatewayStatus *status)
+{
+  return status->tunnel->gateway->dns_mode != CG_DNS_NONE &&
+         (status->family[0].should != CG_STATE_RELEASED ||
+          status->family[1].should != CG_STATE_RELEASED);
+}
+
+static char *
+dns_text (const CgGatewayStatus *status)
+{
+  const GArray *servers = status->tunnel->gateway->dns;
+  if (!has_own_dns (status))
+    return g_strdup ("system");
+  if (servers->len == 0)
+    return g_strdup ("nowhere");
+  g_autofree char *first = cg_prefix_to_address (&g_array_index (servers, CgPrefix, 0));
+  return g_strconcat (first, servers->len > 1 ? " ..." : "", NULL);
+}
+
 static char *
 state_text (const CgFamilyStatus *status)
 {
@@ -53,7 +74,7 @@ state_colour (const CgFamilyStatus *status)
   return status->is == CG_STATE_UP ? GREEN : YELLOW;
 }
 
-#define N_COLUMNS 7
+#define N_COLUMNS 8
 
 typedef struct {
   char *text[N_COLUMNS];
@@ -71,8 +92,8 @@ row_free (Row *row)
 static Row *
 heading (gboolean colour)
 {
-  static const char *const titles[N_COLUMNS] = {"GATEWAY", "INTERFACE", "TABLE",        "IPV4",
-                                                "IPV6",    "GUARD",     "CONFINED UIDS"};
+  static const char *const titles[N_COLUMNS] = {"GATEWAY", "INTERFACE", "TABLE", "IPV4",
+                                                "IPV6",    "GUARD",     "DNS",   "CONFINED UIDS"};
   Row *row = g_new0 (Row, 1);
   for (guint i = 0; i < N_COLUMNS; i++) {
     row->text[i] = g_strdup (titles[i]);
@@ -96,7 +117,8 @@ gateway_row (const CgGatewayStatus *status, gboolean colour)
   row->text[5] = status->guard
                      ? g_strdup_printf ("on, %" G_GUINT64_FORMAT " dropped", status->guard->dropped)
                      : g_strdup (cg_status_guard_word (status));
-  row->text[6] = uids_text (tunnel->gateway->uids);
+  row->text[6] = dns_text (status);
+  row->text[7] = uids_text (tunnel->gateway->uids);
   return row;
 }
 
@@ -237,7 +259,23 @@ json_service (GString *json, const CgServiceFact *fact)
 }
 
 static void
-json_gateway (GString *json, const CgGatewayStatus *status)
+json_dns (GString *json, const CgGatewayStatus *status, const GArray *resolvers)
+{
+  gboolean own = has_own_dns (status);
+  const GArray *servers = own ? status->tunnel->gateway->dns : resolvers;
+  cg_json_open (json, "dns", '{');
+  cg_json_string (json, "of", own ? "gateway" : "system");
+  cg_json_open (json, "servers", '[');
+  for (guint i = 0; i < servers->len; i++) {
+    g_autofree char *server = cg_prefix_to_address (&g_array_index (servers, CgPrefix, i));
+    cg_json_string (json, NULL, server);
+  }
+  cg_json_close (json, ']');
+  cg_json_close (json, '}');
+}
+
+static void
+json_gateway (GString *json, const CgGatewayStatus *status, const GArray *resolvers)
 {
   const CgTunnel *tunnel = status->tunnel;
   const CgGateway *gateway = tunnel->gateway;
@@ -257,12 +295,6 @@ json_gateway (GString *json, const CgGatewayStatus *status)
   }
   cg_json_close (json, ']');
   cg_json_string (json, "connection", gateway->connection);
-  cg_json_open (json, "dns", '[');
-  for (guint i = 0; i < gateway->dns->len; i++) {
-    g_autofree char *server = cg_prefix_to_address (&g_array_index (gateway->dns, CgPrefix, i));
-    cg_json_string (json, NULL, server);
-  }
-  cg_json_close (json, ']');
   cg_json_open (json, "services", '[');
   for (guint i = 0; i < gateway->found->len; i++)
     json_service (json, gateway->found->pdata[i]);
@@ -274,12 +306,14 @@ json_gateway (GString *json, const CgGatewayStatus *status)
   cg_json_string (json, "state", cg_status_guard_word (status));
   cg_json_number (json, "dropped", status->guard ? (gint64) status->guard->dropped : 0);
   cg_json_close (json, '}');
+  json_dns (json, status, resolvers);
   json_lines (json, "differences", status->differences);
   cg_json_close (json, '}');
 }
 
 static void
 print_json (const CgStatus *status,
+            const CgFacts *facts,
             const GPtrArray *warnings,
             const GPtrArray *bad,
             const GPtrArray *faults)
@@ -288,7 +322,7 @@ print_json (const CgStatus *status,
   cg_json_open (json, NULL, '{');
   cg_json_open (json, "gateways", '[');
   for (guint i = 0; i < status->gateways->len; i++)
-    json_gateway (json, status->gateways->pdata[i]);
+    json_gateway (json, status->gateways->pdata[i], facts->resolvers);
   cg_json_close (json, ']');
   json_lines (json, "differences", status->differences);
   json_lines (json, "warnings", warnings);
@@ -320,7 +354,8 @@ cg_command_status (const CgOptions *options, const char *const *names)
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   if (options->json)
-    print_json (status, warnings, *names ? NULL : config->bad, *names ? NULL : config->faults);
+    print_json (status, facts, warnings, *names ? NULL : config->bad,
+                *names ? NULL : config->faults);
   else
     print_table (status, warnings);
   if (bad != CG_EXIT_DONE)

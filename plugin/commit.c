@@ -8,7 +8,8 @@ typedef struct {
   GPtrArray *ops;     /* const CgOp: of the step at hand */
   GHashTable *failed; /* tables with a failure */
   CgUnguarded *unguarded;
-  GError *error; /* the first failure */
+  GError *error;     /* the first failure */
+  GError *dns_error; /* likewise of resolv.conf; it holds up nothing else */
 } Run;
 
 void
@@ -67,6 +68,8 @@ may_run (Run *run, const CgOp *op)
     return FALSE;
   if (!run->error)
     return TRUE;
+  if (op->step == CG_STEP_RELEASE_DNS)
+    return FALSE; /* its rules may still be there */
   if (is_guard_step (op->step) || op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_LEAVE_WAY ||
       op->step == CG_STEP_DEL_PROHIBIT) {
     g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
@@ -220,6 +223,16 @@ write_passes (const GPtrArray *ops)
     g_warning ("the firewall's reverse path check is left as it is: %s", error->message);
 }
 
+/* A file that could not be written says what it said before. To leave the gateway half done for
+ * that would be worse. */
+static void
+write_resolvconf (const CgOp *op, Run *run)
+{
+  g_autoptr (GError) error = NULL;
+  if (!cg_resolvconf_write (op->resolvconf.path, op->resolvconf.text, &error) && !run->dns_error)
+    run->dns_error = g_steal_pointer (&error);
+}
+
 gboolean
 cg_commit (CgNetlink *netlink,
            const GArray *ops,
@@ -241,6 +254,8 @@ cg_commit (CgNetlink *netlink,
         continue;
       if (step == CG_STEP_SET_FILTER || step == CG_STEP_RESTORE_FILTER)
         write_filter (op, runtime_dir, &run);
+      else if (step == CG_STEP_CONFINE_DNS || step == CG_STEP_RELEASE_DNS)
+        write_resolvconf (op, &run);
       else
         g_ptr_array_add (step_ops, op);
     }
@@ -251,8 +266,10 @@ cg_commit (CgNetlink *netlink,
     else if (step_ops->len > 0)
       alive = send_step (netlink, &run);
   }
-  if (!run.error)
+  if (!run.error && !run.dns_error)
     return TRUE;
-  g_propagate_error (error, run.error);
+  if (run.error)
+    g_clear_error (&run.dns_error);
+  g_propagate_error (error, run.error ? run.error : run.dns_error);
   return FALSE;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diff-firewall.h"
+#include "diff-resolvconf.h"
 #include "guard.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
@@ -174,6 +175,8 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
     return rule_is_held (scope, &op->rule);
   case CG_STEP_UNGUARD:
     return !op->guard.text && guard_is_held (find_guard (facts->guards, op->guard.gateway), scope);
+  case CG_STEP_RELEASE_DNS:
+    return g_hash_table_contains (held, GUINT_TO_POINTER (op->resolvconf.table));
   case CG_STEP_DEL_PROHIBIT:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->route.table));
   case CG_STEP_DEL_WAY:
@@ -305,6 +308,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   diff_guards (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
   cg_diff_firewall (ops, plan, facts, scope);
+  cg_diff_resolvconfs (ops, plan, facts, scope);
   drop_held (ops, facts, scope);
   g_array_sort (ops, by_step); /* stable, by its documentation */
   return ops;
@@ -360,6 +364,9 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_ADD_PASS:
   case CG_STEP_DEL_PASS:
     return cg_pass_op_to_string (&op->pass);
+  case CG_STEP_CONFINE_DNS:
+  case CG_STEP_RELEASE_DNS:
+    return cg_resolvconf_op_to_string (&op->resolvconf);
   case CG_STEP_ADD_RULE:
   case CG_STEP_DEL_RULE:
     object = "rule";

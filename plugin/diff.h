@@ -11,6 +11,7 @@
 typedef enum {
   CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it */
   CG_STEP_DEL_WAY,        /* closes: ways that are no longer wanted, through a table that stays */
+  CG_STEP_CONFINE_DNS,    /* closes: before, questions went to the system's servers */
   CG_STEP_ADD_RULE,       /* closes */
   CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand; a guard still
                              holds whom it is to let go, who may be another guard's: one transaction
@@ -19,6 +20,7 @@ typedef enum {
   CG_STEP_UNGUARD,        /* releases whom guards are to let go, and takes guards away */
   CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
                              somebody else behind ours would have taken over */
+  CG_STEP_RELEASE_DNS,    /* of whom no rule confines any more */
   CG_STEP_RESTORE_FILTER, /* of interfaces that no table leads through any more */
   CG_STEP_DEL_PASS,       /* likewise, through the firewall */
   CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
@@ -37,7 +39,14 @@ typedef struct {
   gboolean refill; /* it stands as we wrote it: to be emptied and filled, not replaced */
 } CgGuardOp;
 
-/* One change of the kernel. */
+/* What a gateway's resolv.conf is to say. */
+typedef struct {
+  const char *path;
+  const char *text;
+  guint32 table; /* the gateway's routing table, 0 if it has none */
+} CgResolvConfOp;
+
+/* One change of the kernel, or of a file of ours. */
 typedef struct {
   CgStep step;
   union {
@@ -46,6 +55,7 @@ typedef struct {
     CgFilter filter;
     CgGuardOp guard;
     CgPassOp pass;
+    CgResolvConfOp resolvconf;
   };
 } CgOp;
 
@@ -57,5 +67,5 @@ GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 /* The nft(8) commands of a guard's operation. The caller owns the result. */
 char *cg_guard_op_commands (const CgGuardOp *guard);
 
-/* The line of ip(8), nft(8) or sysctl(8) that does the same. The caller owns the result. */
+/* The line of ip(8), nft(8), sysctl(8) or sh(1) that does the same. The caller owns the result. */
 char *cg_op_to_string (const CgOp *op);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "dropin-dns.h"
 #include "paths.h"
 
 #define UNESCAPED ":_." G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS
@@ -57,7 +58,7 @@ cg_dropin_for_service (const CgGateway *gateway)
   g_string_append (text, "[Service]\nExecCondition=+" CG_PROGRAM " event service start %n\n");
   if (gateway->on_down == CG_ON_DOWN_STOP)
     g_string_append (text, "ExecStopPost=-+" CG_PROGRAM " event service stop %n\n");
-  /* DNS=: here */
+  cg_dropin_append_dns (text, gateway);
   return g_strdup (text->str);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "nft-firewall.h"
+#include "paths.h"
 #include "rtnl.h"
 #include "tunnels.h"
 #include "xtables.h"
@@ -32,6 +33,9 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
+  g_array_unref (facts->resolvconfs);
+  g_array_unref (facts->resolvers);
+  g_free (facts->released_resolvconf);
   g_free (facts);
 }
 
@@ -59,6 +63,10 @@ cg_facts_new (const CgConfig *config)
   facts->saved_guards = cg_saved_guards_new ();
   facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
+  facts->runtime_dir = CG_RUNTIME_DIR;
+  facts->resolvconfs = cg_resolvconfs_new ();
+  facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
   return facts;
 }
 
@@ -142,6 +150,18 @@ gather_firewall (CgFacts *facts)
   }
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     facts->firewall->legacy[i] = cg_xtables_check (cg_families[i]);
+}
+
+static void
+gather_resolvconfs (CgFacts *facts, const char *runtime_dir)
+{
+  g_autofree char *text = NULL;
+  facts->runtime_dir = runtime_dir;
+  cg_resolvconf_load (runtime_dir, facts->resolvconfs);
+  if (g_file_get_contents ("/etc/resolv.conf", &text, NULL, NULL))
+    cg_resolvconf_parse (text, facts->resolvers);
+  g_free (facts->released_resolvconf);
+  facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
 }
 
 static gboolean
@@ -289,6 +309,7 @@ cg_facts_gather (const CgConfig *config,
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
   gather_firewall (facts);
+  gather_resolvconfs (facts, runtime_dir);
 
   if (!gather_guards (facts, runtime_dir, error) || !gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))

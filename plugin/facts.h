@@ -5,6 +5,7 @@
 #include "firewall.h"
 #include "netlink.h"
 #include "nft.h"
+#include "resolvconf.h"
 #include "routing.h"
 #include "runtime.h"
 #include "wireguard.h"
@@ -55,6 +56,10 @@ typedef struct {
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
+  const char *runtime_dir;     /* borrowed */
+  GArray *resolvconfs;         /* CgResolvConf */
+  GArray *resolvers;           /* CgPrefix: the servers that the system's resolv.conf names */
+  char *released_resolvconf;   /* as cg_resolvconf_text_released has it of them */
 } CgFacts;
 
 void cg_facts_free (CgFacts *facts);

@@ -25,6 +25,7 @@ cg_plan_free (CgPlan *plan)
   g_array_unref (plan->filters);
   g_array_unref (plan->passes);
   g_array_unref (plan->ways_back);
+  g_array_unref (plan->resolvconfs);
   g_free (plan);
 }
 
@@ -176,12 +177,18 @@ wide_text (const CgTunnel *tunnel, const CgGuardFound *found, const GArray *more
   return cg_guard_text (tunnel, held);
 }
 
+static gboolean
+is_released (const CgTunnel *tunnel)
+{
+  return cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
+         cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
+}
+
 static void
 plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
-  if (gateway->guard == CG_GUARD_NO || (cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
-                                        cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED))
+  if (gateway->guard == CG_GUARD_NO || is_released (tunnel))
     return;
   const CgGuardFound *found = find_guard (facts, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
@@ -269,6 +276,31 @@ plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int fam
     plan_ways_back (plan, tunnel, family);
 }
 
+static void
+resolvconf_plan_clear (gpointer resolvconf)
+{
+  g_free (((CgResolvConfPlan *) resolvconf)->path);
+  g_free (((CgResolvConfPlan *) resolvconf)->text);
+}
+
+/* A service that is to see it does not start without it, so it is there in every state. */
+static void
+plan_resolvconf (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  if (gateway->dns_mode == CG_DNS_NONE)
+    return;
+  CgResolvConfPlan resolvconf = {
+      .gateway = gateway->name,
+      .table = tunnel->table,
+      .confined = !is_released (tunnel),
+      .path = cg_resolvconf_path (facts->runtime_dir, gateway->name),
+  };
+  resolvconf.text =
+      resolvconf.confined ? cg_resolvconf_text (gateway) : g_strdup (facts->released_resolvconf);
+  g_array_append_val (plan->resolvconfs, resolvconf);
+}
+
 CgPlan *
 cg_plan_empty (void)
 {
@@ -280,6 +312,8 @@ cg_plan_empty (void)
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
   plan->passes = g_array_new (FALSE, TRUE, sizeof (CgPass));
   plan->ways_back = cg_rules_new ();
+  plan->resolvconfs = g_array_new (FALSE, TRUE, sizeof (CgResolvConfPlan));
+  g_array_set_clear_func (plan->resolvconfs, resolvconf_plan_clear);
   return plan;
 }
 
@@ -298,6 +332,7 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
       plan_passes (plan, facts, tunnel, cg_families[family]);
     plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
+    plan_resolvconf (plan, facts, tunnel);
   }
   g_array_sort (plan->rules, cg_rule_compare);
   g_array_sort (plan->routes, cg_route_compare);

@@ -30,7 +30,16 @@ typedef struct {
   char *wide; /* the same, and it holds whom it holds now, too: NULL if it lets nobody go */
 } CgGuardPlan;
 
-/* What should stand in the kernel. */
+/* What a gateway's own resolv.conf should say. */
+typedef struct {
+  const char *gateway; /* the config's */
+  guint32 table;       /* the gateway's routing table */
+  gboolean confined;   /* the gateway is not released */
+  char *path;
+  char *text;
+} CgResolvConfPlan;
+
+/* What should stand in the kernel, and beside it. */
 typedef struct {
   GArray *rules;   /* CgRule, sorted by cg_rule_compare */
   GArray *routes;  /* CgRoute, sorted by cg_route_compare */
@@ -41,6 +50,7 @@ typedef struct {
    * addresses. They are for uid 0, which is never confined: it is the kernel's in such a question
    * (sock_net_uid, linux/net/sock.h). */
   GArray *ways_back;
+  GArray *resolvconfs; /* CgResolvConfPlan */
 } CgPlan;
 
 void cg_plan_free (CgPlan *plan);

@@ -5,6 +5,8 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "warnings-dns.h"
+
 /* So many lines tell what is wrong; more would hide it. */
 #define MAX_WARNINGS 8
 
@@ -78,22 +80,6 @@ warn_of_kind (GPtrArray *warnings, const CgTunnel *tunnel)
                          tunnel->gateway->name, tunnel->gateway->interface, tunnel->kind));
 }
 
-void
-cg_warn_of_keys (GPtrArray *warnings, const CgGateway *gateway)
-{
-  const struct {
-    gboolean given;
-    const char *text;
-  } keys[] = {
-      {gateway->dns_mode == CG_DNS_SERVERS, "DNS= writes no resolv.conf in this version: the guard "
-                                            "drops questions to other servers, and "
-                                            "nothing sends them to these"},
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (keys[i].given)
-      g_ptr_array_add (warnings, g_strdup_printf ("%s: %s", gateway->name, keys[i].text));
-}
-
 /* Whether a warning of the config's is about one of the gateways named; none named: about whatever.
  */
 static gboolean
@@ -132,8 +118,8 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     const CgGateway *gateway = tunnel->gateway;
     if (*names && !g_strv_contains (names, gateway->name))
       continue;
-    cg_warn_of_keys (warnings, gateway);
     warn_of_services (warnings, gateway);
+    cg_warn_of_dns (warnings, facts, gateway);
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));

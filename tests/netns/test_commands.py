@@ -75,8 +75,8 @@ def test_status_as_json(lab):
     told = json.loads(done.stdout)
     assert set(told) == {"gateways", "differences", "warnings", "errors"}
     [gateway] = told["gateways"]
-    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "connection", "dns",
-                            "services", "ipv4", "ipv6", "rp_filter", "guard", "differences"}
+    assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "connection",
+                            "services", "ipv4", "ipv6", "rp_filter", "guard", "dns", "differences"}
     assert gateway["name"] == gateway["interface"] == "wg0"
     [link] = lab.ip("link", "show", "wg0")
     assert gateway["ifindex"] == link["ifindex"]
@@ -91,9 +91,9 @@ def test_status_for_people(lab):
     lab.config("wg0", f"{USERS}\nGuard=yes")
     lab.cg("reapply")
     lines = lab.cg("status").stdout.splitlines()
-    assert lines[0].split() == ["GATEWAY", "INTERFACE", "TABLE", "IPV4", "IPV6", "GUARD", "CONFINED",
-                                "UIDS"]
-    assert lines[1].split()[3:] == ["blocked", "blocked", "on,", "0", "dropped", "61500"]
+    assert lines[0].split() == ["GATEWAY", "INTERFACE", "TABLE", "IPV4", "IPV6", "GUARD", "DNS",
+                                "CONFINED", "UIDS"]
+    assert lines[1].split()[3:] == ["blocked", "blocked", "on,", "0", "dropped", "system", "61500"]
     assert "\033" not in "".join(lines)
 
 

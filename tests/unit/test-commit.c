@@ -7,6 +7,7 @@
 #include "commit.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -181,6 +182,36 @@ the_next_run_mends_a_refusal (void)
   }
 }
 
+/* Behind a refusal a rule may still confine him whose servers would become the system's. */
+static void
+no_servers_are_released_behind_a_refusal (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "resolv.conf", NULL);
+  const CgOp steps[] = {
+      {.step = CG_STEP_CONFINE_DNS, .resolvconf = {.path = path, .text = "nameserver 10.0.0.1\n"}},
+      {.step = CG_STEP_ADD_RULE,
+       .rule = {.family = AF_INET, .protocol = CG_PROTOCOL, .priority = 500, .table = 42}},
+      {.step = CG_STEP_RELEASE_DNS, .resolvconf = {.path = path, .text = "nameserver 127.0.0.1\n"}},
+  };
+  for (guint refused = 0; refused < 2; refused++) {
+    g_autoptr (Scenario) scenario = scenario_new (0);
+    g_autoptr (GArray) ops = g_array_new (FALSE, FALSE, sizeof (CgOp));
+    g_autofree char *text = NULL;
+    g_array_append_vals (ops, steps, G_N_ELEMENTS (steps));
+    machine.scenario = scenario;
+    machine.kernel = scenario->kernel;
+    machine.done = 0;
+    machine.refused = refused ? 0 : G_MAXUINT;
+    g_auto (CgUnguarded) unguarded = {NULL};
+    g_assert_cmpint (cg_commit (NULL, ops, "/nowhere", &unguarded, NULL), ==, !refused);
+    g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+    g_assert_true (g_str_has_prefix (text, refused ? "nameserver 10." : "nameserver 127."));
+  }
+  g_unlink (path);
+  g_rmdir (directory);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -189,6 +220,8 @@ main (int argc, char **argv)
   g_test_add_func ("/commit/a-refusal-is-told", a_refusal_is_told);
   g_test_add_func ("/commit/nobody-leaks-behind-a-refusal", nobody_leaks_behind_a_refusal);
   g_test_add_func ("/commit/the-next-run-mends-a-refusal", the_next_run_mends_a_refusal);
+  g_test_add_func ("/commit/no-servers-are-released-behind-a-refusal",
+                   no_servers_are_released_behind_a_refusal);
   int status = g_test_run ();
   g_free (machine.leak);
   return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The warnings of a run: what of the configuration has no effect, and what others do. */
+/* The warnings of a run: names that go past the tunnel, and what others do. */
 
 #include "warnings.h"
 
@@ -11,20 +11,34 @@
 
 static const char *const all[] = {NULL};
 
-static const struct KeyCase {
+static const struct DnsCase {
   const char *name;
   const char *lines;
-  const char *pattern; /* NULL: no warning */
-} key_cases[] = {
-    {"users-alone", "Users=alice\n", NULL},
+  const char *resolv_conf; /* the system's */
+  const char *pattern;     /* NULL: no warning */
+} dns_cases[] = {
+    {"system-is-local", "Users=alice\n", "nameserver 127.0.0.53\n",
+     "wg0: names are asked for past the tunnel: */etc/resolv.conf names 127.0.0.53*"},
+    {"second-is-local", "Users=alice\n", "nameserver 192.0.2.1\nnameserver ::1\n", "wg0: * ::1,*"},
+    {"system-is-elsewhere", "Users=alice\n", "nameserver 192.0.2.1\n", NULL},
+    {"users-read-the-systems", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n",
+     "wg0: the programs of Users= *192.0.2.1*"},
+    {"guard-holds-a-local-one", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver ::1\n",
+     "wg0: the programs of Users= *::1*"},
+    {"users-read-the-same", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 10.0.0.1\n",
+     NULL},
+    {"no-guard", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 127.0.0.1\n",
+     "wg0: with Guard=no *127.0.0.1*"},
+    {"no-guard-needed", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n", NULL},
 };
 
 static void
-warns_of_key (gconstpointer data)
+warns_of_dns (gconstpointer data)
 {
-  const struct KeyCase *test = data;
+  const struct DnsCase *test = data;
   g_autoptr (World) world = world_new ();
   world_add (world, "wg0", test->lines, 0, 0);
+  cg_resolvconf_parse (test->resolv_conf, world->facts->resolvers);
   g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
   g_assert_cmpuint (warnings->len, ==, test->pattern ? 1 : 0);
   if (test->pattern)
@@ -139,7 +153,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
-  ADD_CASES ("/warnings/key", key_cases, warns_of_key);
+  ADD_CASES ("/warnings/dns", dns_cases, warns_of_dns);
   ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
   g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
   g_test_add_func ("/warnings/tunnel-that-does-not-go-with-the-guard",

@@ -21,8 +21,11 @@ PACKAGES = [
     "libglib2.0-0", "libmnl0", "libnm0", "libnftables1",
     # what sets tunnels up
     "network-manager", "network-manager-openvpn", "openvpn", "networkd-dispatcher", "wireguard-tools",
+    # what answers for names, and whoever else asks in a program's stead
+    "dnsmasq-base", "systemd-resolved", "libnss-resolve", "nscd", "avahi-daemon", "libnss-mdns",
     # what the tests use
-    "iproute2", "nftables", "openssl", "procps", "python3", "python3-pytest",
+    "bind9-dnsutils", "iproute2", "nftables", "openssl", "procps", "python3", "python3-pytest",
+    "tcpdump",
 ]
 # Nobody reads manuals there, and a third of the files makes a faster disk.
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"]
@@ -30,6 +33,14 @@ LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"]
 MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
           "e2scrub_reap.service", "fstrim.timer", "openvpn.service", "getty@tty1.service",
           "serial-getty@ttyS0.service", "systemd-logind.service"]
+# Those a test starts that wants them: names are looked up in files and by DNS alone, as without them.
+DISABLED = ["systemd-resolved.service", "nscd.service", "avahi-daemon.service", "avahi-daemon.socket"]
+PLAIN_NAMES = [
+    'chroot "$1" systemctl disable --quiet ' + " ".join(DISABLED),
+    "sed -i 's/^hosts:.*/hosts: files dns/' \"$1/etc/nsswitch.conf\"",
+    'rm -f "$1/etc/resolv.conf"',
+    'ln -s /dev/null "$1/etc/tmpfiles.d/systemd-resolve.conf"',  # would make it a link, at boot
+]
 # All that the initrd has to find is the disk; Debian's own choice takes ten seconds more to boot.
 INITRD_MODULES = ["virtio_pci", "virtio_blk", "ext4", "crc32c_generic"]
 
@@ -63,7 +74,8 @@ def _build(directory: pathlib.Path) -> None:
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
          "mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES),
          *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
-         f"--essential-hook=copy-in {initramfs}/etc {initramfs}/usr /", RELEASE, str(root)],
+         f"--essential-hook=copy-in {initramfs}/etc {initramfs}/usr /",
+         *(f"--customize-hook={line}" for line in PLAIN_NAMES), RELEASE, str(root)],
         check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     shutil.copy(HERE / "init", root / "sbin" / "tests-init")
     for unit in MASKED:

@@ -29,10 +29,10 @@ def test_up_and_down(tunnel, connection):
     with alice_sends():
         sh("nmcli connection up wg0")
         must_be_up()
-        assert guest.status("home")["dns"] == ["10.64.0.1"]
+        assert guest.status("home")["dns"]["servers"] == ["10.64.0.1"]
         sh("nmcli connection down wg0")
         must_be_blocked()
-    assert guest.status("home")["dns"] == []
+    assert guest.status("home")["dns"]["servers"] == []
 
 
 def test_reapply_alone(tunnel):
@@ -61,14 +61,14 @@ def test_restart_of_networkmanager_takes_nothing_away(tunnel):
 def test_servers_change_with_the_profile(tunnel):
     sh("nmcli connection up wg0")
     sh("nmcli connection modify wg0 ipv4.dns 10.64.0.1,10.64.0.53", "nmcli device reapply wg0")
-    guest.wait_until("the new servers", lambda: guest.status("home")["dns"] == ["10.64.0.1", "10.64.0.53"])
+    guest.wait_until("the new servers", lambda: guest.status("home")["dns"]["servers"] == ["10.64.0.1", "10.64.0.53"])
 
 
 def test_servers_of_an_interface(networkmanager, clean):
     nm.load_wg0(networkmanager)
     guest.gateway("wg0", "DNS=auto")
     sh("nmcli connection up wg0")
-    assert guest.status("wg0")["dns"] == ["10.64.0.1"]
+    assert guest.status("wg0")["dns"]["servers"] == ["10.64.0.1"]
     sh("nmcli connection down wg0")
 
 

@@ -123,7 +123,7 @@ def test_reconfigure(wg0):
 
 def test_servers_of_a_link(wg0):
     guest.gateway("wg0", "DNS=auto")
-    assert guest.status("wg0")["dns"] == ["10.64.0.1", "fd00:64:a0::1"]
+    assert guest.status("wg0")["dns"]["servers"] == ["10.64.0.1", "fd00:64:a0::1"]
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_routes_stand_before_the_vpn_is_announced(gateway, record_property):
         sh("nmcli connection up office")
         must_be_up_by("tun0")
         bus.terminate()
-    assert guest.status("office")["dns"] == ["10.65.0.1"]  # as the other end has sent
+    assert guest.status("office")["dns"]["servers"] == ["10.65.0.1"]  # as the other end has sent
     last = monitor.lines[-1]
     stands = datetime.datetime.fromisoformat(last[1:last.index("]")] + "+00:00").timestamp()
     messages = map(json.loads, pathlib.Path("/run/signals").read_text(encoding="ascii").splitlines())

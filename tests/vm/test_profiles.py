@@ -36,7 +36,7 @@ def test_attach_and_detach(profile):
         must_be_blocked()
         sh("nmcli connection up wg0")
         must_be_up()  # with its private key, then
-    assert guest.status("wg0")["dns"] == ["10.64.0.1"]
+    assert guest.status("wg0")["dns"]["servers"] == ["10.64.0.1"]
     text = KEYFILE.read_text(encoding="utf-8")
     for line in ("custom-gateway.users=alice", "custom-gateway.dns=auto", "custom-gateway.on-down=block",
                  "other.program=keep me"):

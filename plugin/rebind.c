@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE /* statx(2) */
+#include "rebind.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "module.h"
+#include "resolvconf.h"
+#include "systemd-bind.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+
+/* Which file that is, in one word: the number of a file that is no more may be given to the next,
+ * so its birth belongs to it. "-" if there is none. The caller owns the result. */
+static char *
+identify (int flags)
+{
+  struct statx file;
+  if (statx (AT_FDCWD, RESOLV_CONF, flags, STATX_INO | STATX_BTIME, &file) < 0)
+    return g_strdup ("-");
+  return g_strdup_printf ("%x:%x:%llx:%llx.%x", file.stx_dev_major, file.stx_dev_minor,
+                          (unsigned long long) file.stx_ino,
+                          (unsigned long long) file.stx_btime.tv_sec, file.stx_btime.tv_nsec);
+}
+
+static gboolean
+bind_service (const CgGateway *gateway, const char *unit, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  typeof (&cg_systemd_bind) bind = cg_module_symbol ("systemd", "cg_systemd_bind", &error);
+  if (bind && bind (unit, path, RESOLV_CONF, &error)) {
+    g_info ("%s: %s has the resolv.conf of %s", gateway->name, unit, gateway->name);
+    return TRUE;
+  }
+  g_warning ("%s: %s was replaced, and services that run may see the new one until they are "
+             "restarted: %s",
+             gateway->name, RESOLV_CONF, error->message);
+  return FALSE;
+}
+
+static gboolean
+bind_all (const CgConfig *config, const char *runtime_dir)
+{
+  gboolean done = TRUE;
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    g_autofree char *path = cg_resolvconf_path (runtime_dir, gateway->name);
+    for (char **unit = gateway->services; *unit && gateway->dns_mode != CG_DNS_NONE; unit++)
+      done = bind_service (gateway, *unit, path) && done;
+  }
+  return done;
+}
+
+static gboolean
+has_services_with_dns (const CgConfig *config)
+{
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (gateway->dns_mode != CG_DNS_NONE && gateway->services[0])
+      return TRUE;
+  }
+  return FALSE;
+}
+
+void
+cg_rebind_resolvconfs (const CgConfig *config, const char *runtime_dir)
+{
+  if (!has_services_with_dns (config))
+    return;
+  g_autofree char *kept = g_build_filename (runtime_dir, "dns", ".replaced", NULL);
+  g_autofree char *link = identify (AT_SYMLINK_NOFOLLOW);
+  g_autofree char *target = identify (0);
+  g_autofree char *now = g_strdup_printf ("%s %s\n", link, target);
+  g_autofree char *before = NULL;
+  gboolean known = g_file_get_contents (kept, &before, NULL, NULL);
+  if (known && g_str_equal (before, now))
+    return;
+  /* without a file there is nothing to bind over; at the first look nothing was bound yet */
+  if (known && !g_str_equal (link, "-") && !bind_all (config, runtime_dir))
+    return;
+  (void) g_file_set_contents_full (kept, now, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "facts.h"
+
+/* Adds where questions for names would go past the tunnel, or get no answer, in words. Pure. */
+void cg_warn_of_dns (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway);

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The resolv.conf of a gateway's own: what it says, when it changes, and that a service which has it
+bound over /etc/resolv.conf sees the change. That services ask nobody else is shown in tests/vm."""
+
+import json
+import threading
+
+import pytest
+from lab import CONFINED, Tunnel
+
+USERS = f"Users={CONFINED}"
+
+
+def path(lab, name="wg0"):
+    return lab.run_dir / "custom-gateway" / "dns" / name / "resolv.conf"
+
+
+def servers(lab, name="wg0"):
+    return [line.split()[1] for line in path(lab, name).read_text().splitlines()
+            if line.startswith("nameserver")]
+
+
+def systems_servers():
+    with open("/etc/resolv.conf", encoding="ascii") as file:
+        return [line.split()[1] for line in file if line.startswith("nameserver")][:3]
+
+
+def test_it_names_the_first_three_servers(lab):
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1 fd00:64:a0::1, 10.64.0.3 10.64.0.4")
+    lab.cg("reapply")
+    assert servers(lab) == ["10.64.0.1", "fd00:64:a0::1", "10.64.0.3"]  # resolv.conf(5): MAXNS
+    assert path(lab).stat().st_mode & 0o777 == 0o644
+
+
+def test_while_no_server_is_known_it_leads_nowhere(lab):
+    lab.config("wg0", f"{USERS}\nDNS=auto")
+    lab.cg("reapply")
+    # one that names none would mean 127.0.0.1
+    assert servers(lab) == ["255.255.255.255"]
+
+
+def test_it_stays_the_file_that_services_have_bound(lab):
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1 10.64.0.2 10.64.0.3")
+    lab.cg("reapply")
+    bound = path(lab).stat()
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.9")
+    lab.cg("reapply")
+    assert servers(lab) == ["10.64.0.9"]
+    after = path(lab).stat()
+    assert after.st_ino == bound.st_ino
+    assert after.st_mtime_ns > bound.st_mtime_ns, "programs read again what is newer"
+
+
+def test_a_reader_never_finds_it_without_a_server(lab):
+    ways = [{"10.64.0.1", "10.64.0.2", "10.64.0.3"}, {"fd00:64:a0::99"}]
+
+    def change(index):
+        lab.config("wg0", f"{USERS}\nDNS={' '.join(ways[index])}")
+        lab.cg("reapply")
+
+    found, going = set(), True
+
+    def read():
+        while going:
+            found.add(frozenset(servers(lab)))
+
+    change(0)
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(100):
+        change((i + 1) % 2)
+    going = False
+    reader.join()
+    assert found == set(map(frozenset, ways))
+
+
+def test_what_others_write_is_noticed_and_mended(lab):
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lab.cg("reapply")
+    path(lab).write_text("nameserver 127.0.0.53\n", encoding="ascii")
+    done = lab.cg("status", "--json", check=False)
+    assert done.returncode == 3
+    [gateway] = json.loads(done.stdout)["gateways"]
+    [difference] = gateway["differences"]
+    assert "10.64.0.1" in difference
+    lab.sh("host", difference)
+    assert servers(lab) == ["10.64.0.1"]
+    assert lab.cg("status").stdout.splitlines()[1].split()[-2] == "10.64.0.1"
+
+
+def test_dry_run_writes_none(lab):
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lines = lab.cg("reapply", "--dry-run").stdout.splitlines()
+    assert not path(lab).exists()
+    lab.sh("host", *lines)
+    assert servers(lab) == ["10.64.0.1"]
+    assert lab.cg("reapply", "--dry-run").stdout == ""
+
+
+def test_released_by_the_tunnels_end(lab):
+    tunnel = Tunnel(lab, 0)
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1\nOnDown=release")
+    lab.cg("reapply")
+    assert servers(lab) == systems_servers()
+    tunnel.up()
+    lab.cg("reapply")
+    assert servers(lab) == ["10.64.0.1"]
+    tunnel.delete()
+    lab.cg("reapply")
+    assert servers(lab) == systems_servers()
+
+
+@pytest.mark.parametrize("command", ["remove wg0", "remove"])
+def test_released_by_remove(lab, command):
+    """Not taken away: a service that is started now would not find it."""
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lab.cg("reapply")
+    bound = path(lab).stat().st_ino
+    lab.cg(*command.split())
+    assert (servers(lab), path(lab).stat().st_ino) == (systems_servers(), bound)
+    lab.cg("reapply")
+    assert (servers(lab), path(lab).stat().st_ino) == (["10.64.0.1"], bound)
+
+
+def test_of_a_gateway_that_is_no_more(lab):
+    file = lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lab.cg("reapply")
+    file.unlink()
+    lab.cg("reapply")
+    assert servers(lab) == systems_servers()
+    assert lab.cg("status").returncode == 0
+
+
+def test_a_bad_file_sets_nobodys_questions_free(lab):
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lab.cg("reapply")
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1\nNonsense=1")
+    lab.cg("reapply", check=False)
+    assert servers(lab) == ["10.64.0.1"]
+
+
+def test_what_is_in_the_way_is_said_and_holds_up_nothing_else(lab):
+    path(lab).parent.mkdir(parents=True)
+    path(lab).symlink_to("/etc/hostname")
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    done = lab.cg("reapply", check=False)
+    assert done.returncode == 1
+    assert str(path(lab).relative_to(lab.run_dir)) in done.stderr
+    assert lab.rules(4) and lab.rules(6)
