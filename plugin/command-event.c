@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "removed.h"
 #include "resolve.h"
 
 #include <string.h>
@@ -65,7 +66,8 @@ look_again (const CgOptions *options, const char *ifname)
   if (names->len == 0)
     return status;
   g_ptr_array_add (names, NULL);
-  if (!cg_apply (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
+  cg_removed_clear (options->runtime_dir, config, (const char *const *) names->pdata);
+  if (!cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
     return cg_fail (error);
   return status;
 }

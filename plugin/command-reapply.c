@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "removed.h"
 #include "resolve.h"
 
 int
@@ -57,6 +58,31 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
   return g_steal_pointer (&config);
 }
 
+gboolean
+cg_run (const CgOptions *options,
+        const CgConfig *config,
+        const char *const *names,
+        CgIntent intent,
+        GError **error)
+{
+  return cg_apply (options, config, names, intent, error);
+}
+
+/* What is said here is for the monitor, which must not undo it. */
+static void
+tell_monitor (const CgOptions *options,
+              const CgConfig *config,
+              const char *const *names,
+              CgIntent intent)
+{
+  if (options->dry_run)
+    return;
+  if (intent == CG_RELEASE)
+    cg_removed_mark (options->runtime_dir, names);
+  else
+    cg_removed_clear (options->runtime_dir, config, names);
+}
+
 static int
 run (const CgOptions *options, const char *const *names, CgIntent intent)
 {
@@ -68,7 +94,8 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
   g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
   if (!config)
     return status;
-  if (!cg_apply (options, config, names, intent, &error))
+  tell_monitor (options, config, names, intent);
+  if (!cg_run (options, config, names, intent, &error))
     return cg_fail (error);
   return status;
 }
@@ -88,8 +115,10 @@ remove_all (const CgOptions *options)
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) nothing = cg_config_new ();
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error) ||
-      !cg_apply (options, nothing, all, CG_RELEASE, &error))
+  if (!cg_lock_for (options, &lock, &error))
+    return cg_fail (error);
+  tell_monitor (options, nothing, all, CG_RELEASE);
+  if (!cg_run (options, nothing, all, CG_RELEASE, &error))
     return cg_fail (error);
   return CG_EXIT_DONE;
 }

@@ -10,6 +10,7 @@ int cg_command_remove (const CgOptions *options, const char *const *names);
 int cg_command_status (const CgOptions *options, const char *const *names);
 int cg_command_check (const CgOptions *options, const char *const *files);
 int cg_command_event (const CgOptions *options, const char *const *arguments);
+int cg_command_monitor (const CgOptions *options, const char *const *arguments);
 
 enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
 
@@ -24,3 +25,11 @@ gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
  * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.
  * NULL if there is nothing to go on with. */
 CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);
+
+/* A run, from the configuration on that was loaded and resolved under the lock: what reapply, an
+ * event and the monitor all do. As cg_apply. */
+gboolean cg_run (const CgOptions *options,
+                 const CgConfig *config,
+                 const char *const *names,
+                 CgIntent intent,
+                 GError **error);

@@ -134,7 +134,10 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
   g_autoptr (GString) text = read_trusted (path, file, error);
   if (!text)
     return NULL;
-  return cg_gateway_parse (name, text->str, text->len, lookup, error);
+  CgGateway *gateway = cg_gateway_parse (name, text->str, text->len, lookup, error);
+  if (gateway)
+    gateway->text = g_string_free_to_bytes (g_steal_pointer (&text));
+  return gateway;
 }
 
 /* A uid can take one way only, and a table can hold one. */

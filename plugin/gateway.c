@@ -22,6 +22,7 @@ cg_gateway_free (CgGateway *gateway)
   g_array_unref (gateway->uids);
   g_array_unref (gateway->dns);
   g_array_unref (gateway->bypass);
+  g_clear_pointer (&gateway->text, g_bytes_unref);
   g_free (gateway);
 }
 

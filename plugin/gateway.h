@@ -41,6 +41,7 @@ typedef struct {
   CgGuard guard;
   guint32 table; /* 0 for auto */
   guint32 priority;
+  GBytes *text; /* what it was parsed from, if that was a file; else NULL */
 } CgGateway;
 
 void cg_gateway_free (CgGateway *gateway);

@@ -13,12 +13,7 @@
 #include "gateway.h"
 #include "netlink.h"
 
-#define TABLE_PREFIX "custom-gateway-"
-#define LIBRARY      "libnftables.so.1"
-
-/* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
- * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
-#define ATTRIBUTE_TABLE 1
+#define LIBRARY "libnftables.so.1"
 
 /* What one message says of an object in a table of ours. */
 typedef struct {
@@ -61,13 +56,13 @@ cg_nft_table_of (const char *gateway)
 {
   g_auto (GStrv) parts = g_strsplit (gateway, "@", -1);
   g_autofree char *name = g_strjoinv ("/40", parts);
-  return g_strconcat (TABLE_PREFIX, name, NULL);
+  return g_strconcat (CG_NFT_PREFIX, name, NULL);
 }
 
 static char *
 gateway_of (const char *table)
 {
-  g_auto (GStrv) parts = g_strsplit (table + strlen (TABLE_PREFIX), "/40", -1);
+  g_auto (GStrv) parts = g_strsplit (table + strlen (CG_NFT_PREFIX), "/40", -1);
   return g_strjoinv ("@", parts);
 }
 
@@ -90,11 +85,11 @@ parse_object (const struct nlmsghdr *message, GArray *objects)
   const struct nlattr *attribute;
   mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
   {
-    if (mnl_attr_get_type (attribute) != ATTRIBUTE_TABLE)
+    if (mnl_attr_get_type (attribute) != CG_NFT_TABLE)
       continue;
     if (mnl_attr_validate (attribute, MNL_TYPE_NUL_STRING) < 0)
       return FALSE;
-    if (!g_str_has_prefix (mnl_attr_get_str (attribute), TABLE_PREFIX))
+    if (!g_str_has_prefix (mnl_attr_get_str (attribute), CG_NFT_PREFIX))
       return TRUE;
     Object object = {
         .table = g_strdup (mnl_attr_get_str (attribute)),
@@ -124,7 +119,7 @@ dump (CgNetlink *netlink,
   header->nfgen_family = NFPROTO_INET;
   header->version = NFNETLINK_V0;
   if (table)
-    mnl_attr_put_strz (request, ATTRIBUTE_TABLE, table);
+    mnl_attr_put_strz (request, CG_NFT_TABLE, table);
   if (set)
     mnl_attr_put_strz (request, NFTA_SET_ELEM_LIST_SET, set);
   int number = cg_netlink_ask (netlink, request, parse_object, objects, error);
