@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE /* ppoll(2) */
 #include "commands.h"
 
 #include <errno.h>
@@ -42,8 +43,9 @@ typedef struct {
 
   gint64 ping_every, ping; /* for systemd's watchdog, or CG_PACE_NEVER */
   CgCulprit culprit;
-  gint64 said; /* when a fight was last told of */
-  int status;  /* of the last run */
+  gint64 said;   /* when a fight was last told of */
+  int status;    /* of the last run */
+  char *failure; /* what it failed of, or NULL */
   gboolean is_ready, is_flooded, is_over;
 } Monitor;
 
@@ -61,8 +63,8 @@ open_signals (void)
   return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Two would repair each other's work. A lock of fcntl(2) is this process's alone, not its runs', and
- * goes with it. */
+/* Two would repair each other's work. A lock of fcntl(2) is this process's alone, not its runs',
+ * and goes with it. */
 static gboolean
 be_the_only_one (const CgOptions *options, GError **error)
 {
@@ -105,7 +107,7 @@ start_run (Monitor *monitor, gint64 now)
 {
   g_autoptr (GError) error = NULL;
   gboolean fight = cg_pace_is_fight (&monitor->loss) || cg_pace_is_fight (&monitor->tunnel);
-  if (monitor->loss.due <= now && monitor->culprit.port)
+  if (monitor->loss.due <= now)
     tell_of_loss (monitor, now);
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
@@ -131,16 +133,28 @@ start_run (Monitor *monitor, gint64 now)
   monitor->retry = now + RETRY_FIRST;
 }
 
-/* What the run found out: the configuration in force, and what is to be listened to. Of an interface
- * that is new to us we may not have heard what happened behind the run's look. */
+/* Once, however often it is tried. The failure is the monitor's from now on. */
+static void
+tell_of_failure (Monitor *monitor, char *failure)
+{
+  if (failure && g_strcmp0 (monitor->failure, failure) != 0)
+    g_warning ("%s", failure);
+  g_free (monitor->failure);
+  monitor->failure = failure;
+}
+
+/* What the run found out: the configuration in force, and what is to be listened to. Of an
+ * interface that is new to us we may not have heard what happened behind the run's look. */
 static gboolean
 take_report (Monitor *monitor, GVariant *report, gint64 now)
 {
   gboolean was_read, is_complete;
+  g_autofree char *failure = NULL;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@aay@aubb)", &monitor->shelf, &interfaces, &tables,
-                 &was_read, &is_complete);
+  g_variant_get (report, "(@" CG_SHELF "@aay@aubbms)", &monitor->shelf, &interfaces, &tables,
+                 &was_read, &is_complete, &failure);
+  tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
   const guint32 *table = g_variant_get_fixed_array (tables, &n_tables, sizeof *table);
@@ -212,7 +226,9 @@ collect_run (Monitor *monitor)
   g_autoptr (GVariant) report = NULL;
   if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report))
     return;
-  take_news (monitor, own);
+  do
+    take_news (monitor, own);
+  while (monitor->is_flooded);
   finish_run (monitor, status, report);
 }
 
@@ -244,7 +260,8 @@ take_signals (Monitor *monitor)
 static gint64
 next_time (const Monitor *monitor)
 {
-  gint64 next = MIN (monitor->ping, monitor->worker.pid ? monitor->worker.deadline : monitor->retry);
+  gint64 next =
+      MIN (monitor->ping, monitor->worker.pid ? monitor->worker.deadline : monitor->retry);
   if (monitor->worker.pid)
     return next;
   if (monitor->reload)

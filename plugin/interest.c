@@ -4,6 +4,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/netconf.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -152,14 +153,34 @@ link_concern (CgInterest *interest, const struct nlmsghdr *message)
   return ours ? CG_CONCERN_TUNNEL : CG_CONCERN_NONE;
 }
 
+static gboolean
+has_index (const CgInterest *interest, guint32 ifindex)
+{
+  for (guint i = 0; i < interest->interfaces->len; i++)
+    if (g_array_index (interest->interfaces, Interface, i).ifindex == ifindex)
+      return TRUE;
+  return FALSE;
+}
+
 static CgConcern
 address_concern (const CgInterest *interest, const struct nlmsghdr *message)
 {
   const struct ifaddrmsg *header = mnl_nlmsg_get_payload (message);
-  for (guint i = 0; i < interest->interfaces->len; i++)
-    if (g_array_index (interest->interfaces, Interface, i).ifindex == header->ifa_index)
-      return CG_CONCERN_TUNNEL;
-  return CG_CONCERN_NONE;
+  return has_index (interest, header->ifa_index) ? CG_CONCERN_TUNNEL : CG_CONCERN_NONE;
+}
+
+/* A reverse path filter of a tunnel, or of all interfaces. What is written to /proc/sys is nobody's
+ * message: as long as a run of ours is under way it is taken for ours. */
+static CgConcern
+filter_concern (const CgInterest *interest, const struct nlmsghdr *message, guint32 own)
+{
+  const gsize size = sizeof (struct netconfmsg);
+  const struct nlattr *ifindex = find_attribute (message, size, NETCONFA_IFINDEX, MNL_TYPE_U32);
+  if (own || !ifindex || !find_attribute (message, size, NETCONFA_RP_FILTER, MNL_TYPE_U32))
+    return CG_CONCERN_NONE;
+  guint32 index = mnl_attr_get_u32 (ifindex);
+  return index == (guint32) NETCONFA_IFINDEX_ALL || has_index (interest, index) ? CG_CONCERN_LOSS
+                                                                                : CG_CONCERN_NONE;
 }
 
 /* Others' rules are reported by status, and no run could do anything about them. */
@@ -176,37 +197,50 @@ static CgConcern
 route_concern (const CgInterest *interest, const struct nlmsghdr *message)
 {
   const struct rtmsg *header = mnl_nlmsg_get_payload (message);
-  const struct nlattr *attribute = find_attribute (message, sizeof *header, RTA_TABLE, MNL_TYPE_U32);
+  const struct nlattr *attribute =
+      find_attribute (message, sizeof *header, RTA_TABLE, MNL_TYPE_U32);
   guint32 table = attribute ? mnl_attr_get_u32 (attribute) : header->rtm_table;
   gboolean ours = header->rtm_protocol == CG_PROTOCOL || has_table (interest->tables, table) ||
                   cg_facts_table_is_derived (table);
   return ours ? CG_CONCERN_LOSS : CG_CONCERN_NONE;
 }
 
+/* What of a message is always there, and what is made of one that is shorter. */
+static const struct Kind {
+  guint16 types[2];
+  guint8 header;
+  CgConcern otherwise;
+} kinds[] = {
+    {{RTM_NEWLINK, RTM_DELLINK}, sizeof (struct ifinfomsg), CG_CONCERN_TUNNEL},
+    {{RTM_NEWADDR, RTM_DELADDR}, sizeof (struct ifaddrmsg), CG_CONCERN_TUNNEL},
+    {{RTM_NEWRULE, RTM_DELRULE}, sizeof (struct fib_rule_hdr), CG_CONCERN_LOSS},
+    {{RTM_NEWROUTE, RTM_DELROUTE}, sizeof (struct rtmsg), CG_CONCERN_LOSS},
+    {{RTM_NEWNETCONF, RTM_NEWNETCONF}, sizeof (struct netconfmsg), CG_CONCERN_LOSS},
+};
+
 static CgConcern
-concern_by_type (CgInterest *interest, const struct nlmsghdr *message)
+concern_by_type (CgInterest *interest, const struct nlmsghdr *message, guint32 own)
 {
-  switch (message->nlmsg_type) {
+  const guint16 type = message->nlmsg_type;
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if ((type == kinds[i].types[0] || type == kinds[i].types[1]) &&
+        !has_header (message, kinds[i].header))
+      return kinds[i].otherwise;
+  switch (type) {
   case RTM_NEWLINK:
   case RTM_DELLINK:
-    if (!has_header (message, sizeof (struct ifinfomsg)))
-      return CG_CONCERN_TUNNEL;
     return link_concern (interest, message);
   case RTM_NEWADDR:
   case RTM_DELADDR:
-    if (!has_header (message, sizeof (struct ifaddrmsg)))
-      return CG_CONCERN_TUNNEL;
     return address_concern (interest, message);
   case RTM_NEWRULE:
   case RTM_DELRULE:
-    if (!has_header (message, sizeof (struct fib_rule_hdr)))
-      return CG_CONCERN_LOSS;
     return rule_concern (message);
   case RTM_NEWROUTE:
   case RTM_DELROUTE:
-    if (!has_header (message, sizeof (struct rtmsg)))
-      return CG_CONCERN_LOSS;
     return route_concern (interest, message);
+  case RTM_NEWNETCONF:
+    return filter_concern (interest, message, own);
   default:
     return CG_CONCERN_NONE;
   }
@@ -218,7 +252,7 @@ blame (CgConcern concern, const struct nlmsghdr *message, guint32 own, CgCulprit
 {
   if (own && message->nlmsg_pid == own)
     return CG_CONCERN_NONE;
-  if (concern == CG_CONCERN_LOSS)
+  if (concern == CG_CONCERN_LOSS && message->nlmsg_pid)
     *culprit = (CgCulprit){.port = message->nlmsg_pid};
   return concern;
 }
@@ -229,15 +263,15 @@ cg_interest_in_route (CgInterest *interest,
                       guint32 own,
                       CgCulprit *culprit)
 {
-  return blame (concern_by_type (interest, message), message, own, culprit);
+  return blame (concern_by_type (interest, message, own), message, own, culprit);
 }
 
 /* Behind the messages of each transaction comes one that names who made it. */
 static void
 take_name (const struct nlmsghdr *message, CgCulprit *culprit)
 {
-  const struct nlattr *name = find_attribute (message, sizeof (struct nfgenmsg), NFTA_GEN_PROC_NAME,
-                                              MNL_TYPE_NUL_STRING);
+  const struct nlattr *name =
+      find_attribute (message, sizeof (struct nfgenmsg), NFTA_GEN_PROC_NAME, MNL_TYPE_NUL_STRING);
   if (name && culprit->port && culprit->port == message->nlmsg_pid)
     g_strlcpy (culprit->name, mnl_attr_get_str (name), sizeof culprit->name);
 }
@@ -253,8 +287,8 @@ cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culp
     take_name (message, culprit);
     return CG_CONCERN_NONE;
   }
-  const struct nlattr *table = find_attribute (message, sizeof (struct nfgenmsg), CG_NFT_TABLE,
-                                               MNL_TYPE_NUL_STRING);
+  const struct nlattr *table =
+      find_attribute (message, sizeof (struct nfgenmsg), CG_NFT_TABLE, MNL_TYPE_NUL_STRING);
   gboolean ours = table && g_str_has_prefix (mnl_attr_get_str (table), CG_NFT_PREFIX);
   return blame (ours ? CG_CONCERN_LOSS : CG_CONCERN_NONE, message, own, culprit);
 }

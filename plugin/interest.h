@@ -9,14 +9,14 @@
 
 typedef enum {
   CG_CONCERN_NONE,
-  CG_CONCERN_TUNNEL, /* an interface that is a tunnel, or loopback, is not what it was */
+  CG_CONCERN_TUNNEL, /* an interface that is a tunnel, or loopback, may not be what it was */
   CG_CONCERN_LOSS,   /* somebody else touched what is ours, or our tables */
 } CgConcern;
 
 /* Who did it: what the kernel says of who asked for it. */
 typedef struct {
-  guint32 port;   /* of the netlink socket; most often the process id. 0: the kernel itself */
-  char name[16];  /* of the process (TASK_COMM_LEN), "" if the kernel does not say it */
+  guint32 port;  /* of the netlink socket; most often the process id. 0: the kernel itself */
+  char name[16]; /* of the process (TASK_COMM_LEN), "" if the kernel does not say it */
 } CgCulprit;
 
 typedef struct CgInterest CgInterest;

@@ -50,7 +50,7 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
 }
 
 static GVariant *
-report_new (const CgConfig *config, GVariant *shelf, gboolean was_read)
+report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GError *error)
 {
   GVariantBuilder interfaces, tables;
   g_variant_builder_init (&interfaces, G_VARIANT_TYPE ("aay"));
@@ -62,8 +62,9 @@ report_new (const CgConfig *config, GVariant *shelf, gboolean was_read)
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }
-  return g_variant_new ("(@" CG_SHELF "aayaubb)", shelf, &interfaces, &tables, was_read,
-                        !config->incomplete);
+  g_autofree char *why = error ? g_utf8_make_valid (error->message, -1) : NULL;
+  return g_variant_new ("(@" CG_SHELF "aayaubbms)", shelf, &interfaces, &tables, was_read,
+                        !config->incomplete, why);
 }
 
 /* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
@@ -103,8 +104,8 @@ cg_monitor_run (gpointer data, GVariant **report)
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
   cg_resolve (config, NULL);
-  *report = g_variant_ref_sink (report_new (config, shelf, was_read));
   if (!apply (run->options, config, &error))
-    return cg_fail (error);
+    status = CG_EXIT_FAILED;
+  *report = g_variant_ref_sink (report_new (config, shelf, was_read, error));
   return status;
 }

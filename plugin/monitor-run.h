@@ -12,10 +12,10 @@ typedef struct {
   gboolean silent;
 } CgMonitorRun;
 
-/* The shelf for the next run; the interfaces that are tunnels; the tables that Table= gives; whether
- * the directory could be read, if it was to be; whether all is known that there is to know. If not,
- * a later run may find it without any event. */
-#define CG_MONITOR_REPORT "(" CG_SHELF "aayaubb)"
+/* The shelf for the next run; the interfaces that are tunnels; the tables that Table= gives;
+ * whether the directory could be read, if it was to be; whether all is known that there is to know.
+ * If not, a later run may find it without any event. */
+#define CG_MONITOR_REPORT "(" CG_SHELF "aayaubbms)"
 
 /* A run over all gateways but those that were released by hand, as a CgWork: the same as
  * "custom-gateway reapply", but that a gateway whose file is bad stays in force as it was. data is

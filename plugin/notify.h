@@ -9,6 +9,6 @@
  * done. That nobody listened is no error of ours. */
 void cg_notify (const char *lines);
 
-/* How often systemd wants to hear WATCHDOG=1 from this process, in microseconds, or 0: WATCHDOG_USEC
- * and WATCHDOG_PID, sd_watchdog_enabled(3). */
+/* How often systemd wants to hear WATCHDOG=1 from this process, in microseconds, or 0:
+ * WATCHDOG_USEC and WATCHDOG_PID, sd_watchdog_enabled(3). */
 gint64 cg_notify_watchdog (void);

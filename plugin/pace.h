@@ -13,10 +13,12 @@ typedef struct {
   gint64 due;      /* of the next run; CG_PACE_NEVER: nothing calls for one */
 } CgPace;
 
-#define CG_PACE_NEVER   G_MAXINT64
-#define CG_PACE_FIRST   1000              /* the delay after a first run, us: a flush of many rules */
-#define CG_PACE_SLOWEST (G_USEC_PER_SEC)  /* the longest: a run of 5 ms takes 0.5 % of a CPU then */
-#define CG_PACE_CALM    (G_USEC_PER_SEC / 10) /* so long without an event, and four delays: calm */
+#define CG_PACE_NEVER G_MAXINT64
+#define CG_PACE_FIRST 1000 /* the delay after a first run, us: a flush of many rules */
+#define CG_PACE_SLOWEST                                                                            \
+  (G_USEC_PER_SEC)                         /* the longest: a run of 5 ms takes 0.5 % of a CPU then \
+                                            */
+#define CG_PACE_CALM (G_USEC_PER_SEC / 10) /* so long without an event, and four delays: calm */
 
 /* A pace at rest. */
 CgPace cg_pace_new (void);

@@ -52,7 +52,8 @@ CgConfig *
 cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GError **error)
 {
   CgConfig *config = cg_config_load (directory, FALSE, lookup, error);
-  guint n_bad = config ? config->bad->len : 0; /* one that no longer goes with the others adds one */
+  guint n_bad =
+      config ? config->bad->len : 0; /* one that no longer goes with the others adds one */
   for (guint i = 0; i < n_bad; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
     CgGateway *gateway = take_from (shelf, bad->name, lookup);

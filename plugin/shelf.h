@@ -4,12 +4,14 @@
 #include "config.h"
 
 /* The configuration that is in force while a monitor runs: of each gateway the text of the last
- * good file, and, if the file that stands there now is bad, why. A GVariant of the type CG_SHELF, so
- * that a run can hand it to the next through a file of bytes. */
-#define CG_SHELF "a(sayms)" /* name, text (empty: there never was a good one), why it is bad now */
+ * good file, and, if the file that stands there now is bad, why. A GVariant of the type CG_SHELF,
+ * so that a run can hand it to the next through a file of bytes. */
+#define CG_SHELF                                                                                   \
+  "a(sayms)" /* name, text (empty: there never was a good one), why it is bad now                  \
+              */
 
-/* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and is
- * among the bad ones too, so that nobody is set free whom no good file knows. */
+/* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and
+ * is among the bad ones too, so that nobody is set free whom no good file knows. */
 CgConfig *cg_shelf_load (GVariant *shelf, CgUserLookup lookup);
 
 /* The configuration that the directory holds, with the shelf's gateways for those whose file is

@@ -9,8 +9,8 @@
 /* A notification that does not fit is as good as one that is lost. Links with hundreds of virtual
  * functions aside, none comes near to this. */
 #define RECEIVE_SIZE ((gsize) 32 * 1024)
-/* Of the kernel's memory, taken only while notifications wait: thousands of rules can go at once, and
- * each takes a kilobyte. When they do not fit the kernel says ENOBUFS. */
+/* Of the kernel's memory, taken only while notifications wait: thousands of rules can go at once,
+ * and each takes a kilobyte. When they do not fit the kernel says ENOBUFS. */
 #define QUEUE_SIZE (4 << 20)
 /* Datagrams read in one go. */
 #define MAX_READS 256
@@ -22,7 +22,7 @@ struct CgWatch {
 
 static const int route_groups[] = {
     RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-    RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
+    RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_NETCONF,
 };
 static const int nft_groups[] = {NFNLGRP_NFTABLES};
 
@@ -113,7 +113,8 @@ read_socket (CgWatch *watch, guint which, CgInterest *interest, guint32 own, CgN
     else if (got < 0 && errno == EAGAIN)
       return;
     else if (got >= 0 || errno != EINTR)
-      news->missed = TRUE; /* ENOBUFS from the kernel, ENOSPC from libmnl for one that was cut off */
+      news->missed =
+          TRUE; /* ENOBUFS from the kernel, ENOSPC from libmnl for one that was cut off */
   }
   news->more = TRUE;
 }
@@ -127,13 +128,16 @@ cg_watch_read (CgWatch *watch, CgInterest *interest, guint32 own, CgNews *news)
       read_socket (watch, i, interest, own, news);
 }
 
-/* The name of the process; a library that does more than the kernel's default (libnl) keeps the
- * process id in the lower 22 bits. */
+/* The name of the process. The kernel gives its first socket the process id for a port; libnl's
+ * carry it in the lower 22 bits; ports of the kernel's own choice are negative (netlink_autobind)
+ * and tell nothing. */
 static char *
 name_of (guint32 port)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%u/comm", port & ((1u << 22) - 1));
   char *name = NULL;
+  if (port > G_MAXINT32)
+    return NULL;
+  g_autofree char *path = g_strdup_printf ("/proc/%u/comm", port & ((1u << 22) - 1));
   if (!g_file_get_contents (path, &name, NULL, NULL))
     return NULL;
   return g_strchomp (name);
@@ -146,7 +150,7 @@ cg_culprit_to_string (const CgCulprit *culprit)
     return g_strdup ("the kernel");
   g_autofree char *name = *culprit->name ? g_strdup (culprit->name) : name_of (culprit->port);
   if (!name)
-    return g_strdup_printf ("a program that has ended (netlink port %u)", culprit->port);
+    return g_strdup_printf ("somebody (netlink port %u)", culprit->port);
   g_autofree char *quoted = cg_quote (name);
   return g_strdup_printf ("%s (netlink port %u)", quoted, culprit->port);
 }

@@ -5,7 +5,7 @@
 #include "interest.h"
 
 /* The sockets by which the kernel tells of changes: rtnetlink (links, addresses, routes and rules
- * of both families) and nftables. */
+ * of both families, reverse path filters) and nftables. */
 typedef struct CgWatch CgWatch;
 
 enum { CG_WATCH_ROUTE, CG_WATCH_NFT, CG_N_WATCHES };
