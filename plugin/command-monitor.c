@@ -306,7 +306,7 @@ do_what_is_due (Monitor *monitor)
       cg_worker_kill (&monitor->worker);
       monitor->worker.deadline = CG_PACE_NEVER; /* its end comes as a signal */
     }
-  } else if (now >= next_time (monitor)) {
+  } else if (!monitor->is_over && now >= next_time (monitor)) {
     start_run (monitor, now);
   }
 }
@@ -346,7 +346,7 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
     return cg_fail (error);
   if (monitor.ping_every)
     monitor.ping = 0;
-  while (!monitor.is_over) {
+  while (!monitor.is_over || monitor.worker.pid) { /* the run under way may come to its end */
     do_what_is_due (&monitor);
     wait_for_something (&monitor);
   }
