@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define _GNU_SOURCE /* ppoll(2) */
 #include "commands.h"
 
 #include <errno.h>
@@ -17,12 +16,12 @@
 #include "worker.h"
 
 /* A run waits 20 s for the lock at most; one that takes longer than this hangs. */
-#define RUN_LIMIT (30 * G_USEC_PER_SEC)
+#define RUN_LIMIT ((gint64) 30 * G_USEC_PER_SEC)
 /* A run that failed, or that could not find out all, is repeated; each time twice as late. */
-#define RETRY_FIRST (G_USEC_PER_SEC)
-#define RETRY_LAST  (300 * G_USEC_PER_SEC)
+#define RETRY_FIRST ((gint64) G_USEC_PER_SEC)
+#define RETRY_LAST  (300 * RETRY_FIRST)
 /* A fight is told of no more often than this. */
-#define SAY_AGAIN (60 * G_USEC_PER_SEC)
+#define SAY_AGAIN ((gint64) 60 * G_USEC_PER_SEC)
 
 typedef struct {
   const CgOptions *options;
@@ -270,19 +269,28 @@ next_time (const Monitor *monitor)
   return MIN (next, monitor->directory.due);
 }
 
+/* For poll(2), whose milliseconds are as fine as the first delay: rounded up, or it would wake up
+ * before the time. */
+static int
+milliseconds_until (gint64 time)
+{
+  if (time == CG_PACE_NEVER)
+    return -1;
+  gint64 wait = MAX (time - g_get_monotonic_time (), 0);
+  return (int) MIN ((wait + 999) / 1000, G_MAXINT);
+}
+
 static void
 wait_for_something (Monitor *monitor)
 {
-  gint64 next = monitor->is_flooded ? 0 : next_time (monitor);
-  gint64 wait = MAX (next - g_get_monotonic_time (), 0);
-  struct timespec limit = {wait / G_USEC_PER_SEC, wait % G_USEC_PER_SEC * 1000};
   struct pollfd fds[] = {
       {.fd = monitor->signals, .events = POLLIN},
       {.fd = monitor->directory.fd, .events = POLLIN},
       {.fd = cg_watch_fd (monitor->watch, CG_WATCH_ROUTE), .events = POLLIN},
       {.fd = cg_watch_fd (monitor->watch, CG_WATCH_NFT), .events = POLLIN},
   };
-  if (ppoll (fds, G_N_ELEMENTS (fds), next == CG_PACE_NEVER ? NULL : &limit, NULL) < 0)
+  if (poll (fds, G_N_ELEMENTS (fds),
+            monitor->is_flooded ? 0 : milliseconds_until (next_time (monitor))) < 0)
     return;
   /* what the kernel told before a run ended is read before its end is seen */
   if (monitor->is_flooded || fds[2].revents || fds[3].revents)

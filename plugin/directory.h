@@ -13,8 +13,8 @@ typedef struct {
 /* An editor takes the old file away before it puts the new one there, and a gateway whose file is
  * gone is released: so a directory must be quiet for so long; or, if it never is, at the latest
  * so long after the first change. Microseconds. */
-#define CG_DIRECTORY_SETTLE (G_USEC_PER_SEC)
-#define CG_DIRECTORY_LATEST (10 * G_USEC_PER_SEC)
+#define CG_DIRECTORY_SETTLE ((gint64) G_USEC_PER_SEC)
+#define CG_DIRECTORY_LATEST (10 * CG_DIRECTORY_SETTLE)
 
 /* fd is -1 if the kernel has none to give: then only a signal makes anybody read. */
 CgDirectory cg_directory_open (void);

@@ -14,11 +14,12 @@ typedef struct {
 } CgPace;
 
 #define CG_PACE_NEVER G_MAXINT64
-#define CG_PACE_FIRST 1000 /* the delay after a first run, us: a flush of many rules */
-#define CG_PACE_SLOWEST                                                                            \
-  (G_USEC_PER_SEC)                         /* the longest: a run of 5 ms takes 0.5 % of a CPU then \
-                                            */
-#define CG_PACE_CALM (G_USEC_PER_SEC / 10) /* so long without an event, and four delays: calm */
+/* The delay behind a first run: about what it takes to flush a hundred rules. */
+#define CG_PACE_FIRST ((gint64) 1000)
+/* The longest delay: a run of 5 ms takes half a per cent of a processor then. */
+#define CG_PACE_SLOWEST ((gint64) G_USEC_PER_SEC)
+/* When so long, and four delays, have gone by behind a run, it is calm again. */
+#define CG_PACE_CALM ((gint64) G_USEC_PER_SEC / 10)
 
 /* A pace at rest. */
 CgPace cg_pace_new (void);

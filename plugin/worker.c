@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define _GNU_SOURCE /* memfd_create(2) */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): glibc's name, for memfd_create(2) */
+#define _GNU_SOURCE
 #include "worker.h"
 
 #include <errno.h>

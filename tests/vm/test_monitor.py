@@ -49,7 +49,7 @@ def main_pid() -> int:
 def monitor(clean):
     """The unit, started as its administrator would; a gateway that is blocked."""
     guest.gateway("wg0")
-    sh("systemctl stop networkd-dispatcher || true", f"systemctl start {UNIT}")
+    sh("systemctl stop networkd-dispatcher || true", f"systemctl enable --now {UNIT}")
     # started means that it stands
     must_be_blocked()
     yield
@@ -165,7 +165,7 @@ def test_stopped_it_leaves_everything_standing(lan, monitor):
     sh(f"systemctl stop {UNIT}")
     must_be_blocked()
     assert not nothing_is_left()
-    sh(f"systemctl start {UNIT}")
+    sh(f"systemctl enable --now {UNIT}")
 
 
 def test_what_it_takes(lan, monitor):
