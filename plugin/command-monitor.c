@@ -101,18 +101,24 @@ tell_of_loss (Monitor *monitor, gint64 now)
              who, (guint) (CG_PACE_SLOWEST / G_USEC_PER_SEC), CG_PROTOCOL);
 }
 
+static gboolean
+is_in_fight (const CgPace *pace, gint64 now)
+{
+  return pace->due <= now && cg_pace_is_fight (pace);
+}
+
 static void
 start_run (Monitor *monitor, gint64 now)
 {
   g_autoptr (GError) error = NULL;
-  gboolean fight = cg_pace_is_fight (&monitor->loss) || cg_pace_is_fight (&monitor->tunnel);
   if (monitor->loss.due <= now)
     tell_of_loss (monitor, now);
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
       .shelf = monitor->shelf,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
-      .silent = fight || monitor->retry <= now,
+      .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
+                is_in_fight (&monitor->tunnel, now),
   };
   if (monitor->run.reload) {
     cg_directory_watch (&monitor->directory, monitor->options->config_dir);

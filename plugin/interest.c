@@ -128,6 +128,12 @@ has_header (const struct nlmsghdr *message, gsize size)
   return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (size);
 }
 
+static gboolean
+is_any (const CgInterest *interest)
+{
+  return find_interface (interest->interfaces, CG_ANY_INTERFACE) != NULL;
+}
+
 /* A name of ours that another index has now, or an index of ours that has another name now or is
  * gone. */
 static CgConcern
@@ -140,7 +146,7 @@ link_concern (CgInterest *interest, const struct nlmsghdr *message)
       find_attribute (message, sizeof *header, IFLA_IFNAME, MNL_TYPE_NUL_STRING);
   const char *name = attribute ? mnl_attr_get_str (attribute) : "";
   guint32 ifindex = (guint32) header->ifi_index;
-  gboolean gone = message->nlmsg_type == RTM_DELLINK, ours = FALSE;
+  gboolean gone = message->nlmsg_type == RTM_DELLINK, ours = is_any (interest);
   for (guint i = 0; i < interest->interfaces->len; i++) {
     Interface *interface = &g_array_index (interest->interfaces, Interface, i);
     gboolean named = strcmp (interface->name, name) == 0;
@@ -166,7 +172,8 @@ static CgConcern
 address_concern (const CgInterest *interest, const struct nlmsghdr *message)
 {
   const struct ifaddrmsg *header = mnl_nlmsg_get_payload (message);
-  return has_index (interest, header->ifa_index) ? CG_CONCERN_TUNNEL : CG_CONCERN_NONE;
+  return has_index (interest, header->ifa_index) || is_any (interest) ? CG_CONCERN_TUNNEL
+                                                                      : CG_CONCERN_NONE;
 }
 
 /* A reverse path filter of a tunnel, or of all interfaces. What is written to /proc/sys is nobody's

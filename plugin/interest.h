@@ -26,6 +26,9 @@ CgInterest *cg_interest_new (void);
 void cg_interest_free (CgInterest *interest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgInterest, cg_interest_free)
 
+/* The interface of a gateway that nobody knows yet: then every interface may be it. */
+#define CG_ANY_INTERFACE "*"
+
 /* From now on also in these interfaces (NULL at the end), and in others no more; one that stays
  * keeps its index. TRUE if one was not among them before: what became of it until now was not
  * heard. */

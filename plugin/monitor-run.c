@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "interest.h"
 #include "removed.h"
 #include "resolve.h"
 
@@ -45,6 +46,8 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
   if (config)
     return config;
   config = cg_shelf_load (run->shelf, cg_user_lookup);
+  if (config->bad->len > 0)
+    *status = CG_EXIT_CONFIG;
   config->incomplete = !*was_read; /* nobody is set free because a directory cannot be read */
   return config;
 }
@@ -57,8 +60,8 @@ report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GE
   g_variant_builder_init (&tables, G_VARIANT_TYPE ("au"));
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    if (gateway->interface)
-      g_variant_builder_add (&interfaces, "^ay", gateway->interface);
+    g_variant_builder_add (&interfaces, "^ay",
+                           gateway->interface ? gateway->interface : CG_ANY_INTERFACE);
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }

@@ -12,7 +12,8 @@ typedef struct {
   gboolean silent;
 } CgMonitorRun;
 
-/* The shelf for the next run; the interfaces that are tunnels; the tables that Table= gives;
+/* The shelf for the next run; the interfaces that are tunnels (CG_ANY_INTERFACE for one
+ * that is not known); the tables that Table= gives;
  * whether the directory could be read, if it was to be; whether all is known that there is to know.
  * If not, a later run may find it without any event. */
 #define CG_MONITOR_REPORT "(" CG_SHELF "aayaubbms)"

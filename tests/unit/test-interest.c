@@ -96,6 +96,19 @@ other_interfaces_do_not_concern_us_but_loopback_does (void)
 }
 
 static void
+every_interface_may_be_one_that_is_not_known (void)
+{
+  static const char *const names[] = {CG_ANY_INTERFACE, NULL}, *const none[] = {NULL};
+  g_autoptr (CgInterest) interest = interest_new ();
+  cg_interest_set_interfaces (interest, names);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_TUNNEL);
+  cg_interest_set_interfaces (interest, none);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+}
+
+static void
 one_that_stays_keeps_its_index (void)
 {
   static const char *const more[] = {"wg0", "wg1", NULL}, *const less[] = {"wg1", NULL};
@@ -234,6 +247,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/interest/tunnel", a_tunnel_is_followed_through_its_life);
   g_test_add_func ("/interest/others", other_interfaces_do_not_concern_us_but_loopback_does);
+  g_test_add_func ("/interest/any", every_interface_may_be_one_that_is_not_known);
   g_test_add_func ("/interest/stays", one_that_stays_keeps_its_index);
   g_test_add_func ("/interest/rules", rules_of_ours_that_others_touch);
   g_test_add_func ("/interest/routes", routes_of_ours_and_in_our_tables);
