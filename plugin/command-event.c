@@ -67,7 +67,7 @@ look_again (const CgOptions *options, const char *ifname)
     return status;
   g_ptr_array_add (names, NULL);
   cg_removed_clear (options->runtime_dir, config, (const char *const *) names->pdata);
-  if (!cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, &error))
+  if (!cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, &lock, &error))
     return cg_fail (error);
   return status;
 }

@@ -63,9 +63,14 @@ cg_run (const CgOptions *options,
         const CgConfig *config,
         const char *const *names,
         CgIntent intent,
+        CgLock *lock,
         GError **error)
 {
-  return cg_apply (options, config, names, intent, error);
+  gboolean done = cg_apply (options, config, names, intent, error);
+  if (*lock != CG_NO_LOCK)
+    cg_lock_release (*lock);
+  *lock = CG_NO_LOCK;
+  return done;
 }
 
 /* What is said here is for the monitor, which must not undo it. */
@@ -95,7 +100,7 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
   if (!config)
     return status;
   tell_monitor (options, config, names, intent);
-  if (!cg_run (options, config, names, intent, &error))
+  if (!cg_run (options, config, names, intent, &lock, &error))
     return cg_fail (error);
   return status;
 }
@@ -118,7 +123,7 @@ remove_all (const CgOptions *options)
   if (!cg_lock_for (options, &lock, &error))
     return cg_fail (error);
   tell_monitor (options, nothing, all, CG_RELEASE);
-  if (!cg_run (options, nothing, all, CG_RELEASE, &error))
+  if (!cg_run (options, nothing, all, CG_RELEASE, &lock, &error))
     return cg_fail (error);
   return CG_EXIT_DONE;
 }

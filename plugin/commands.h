@@ -27,9 +27,10 @@ gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
 CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);
 
 /* A run, from the configuration on that was loaded and resolved under the lock: what reapply, an
- * event and the monitor all do. As cg_apply. */
+ * event and the monitor all do. As cg_apply; the lock is released when the kernel is done with. */
 gboolean cg_run (const CgOptions *options,
                  const CgConfig *config,
                  const char *const *names,
                  CgIntent intent,
+                 CgLock *lock,
                  GError **error);

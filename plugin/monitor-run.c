@@ -72,7 +72,7 @@ report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GE
 
 /* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
 static gboolean
-apply (const CgOptions *options, const CgConfig *config, GError **error)
+apply (const CgOptions *options, const CgConfig *config, CgLock *lock, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   gboolean some = FALSE;
@@ -88,7 +88,7 @@ apply (const CgOptions *options, const CgConfig *config, GError **error)
   if (!some)
     g_ptr_array_set_size (names, 0);
   g_ptr_array_add (names, NULL);
-  return cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, error);
+  return cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, lock, error);
 }
 
 int
@@ -107,7 +107,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
   cg_resolve (config, NULL);
-  if (!apply (run->options, config, &error))
+  if (!apply (run->options, config, &lock, &error))
     status = CG_EXIT_FAILED;
   *report = g_variant_ref_sink (report_new (config, shelf, was_read, error));
   return status;
