@@ -97,7 +97,7 @@ tell_of_loss (Monitor *monitor, gint64 now)
     return;
   monitor->said = now;
   g_warning ("%s changes rules, routes or a guard of ours again and again; they are repaired after "
-             "a delay now, up to %u s. Stop it, or tell it to leave alone what carries protocol %u",
+             "a delay now, up to %u s. Stop it, or tell it to leave alone what carries protocol %d",
              who, (guint) (CG_PACE_SLOWEST / G_USEC_PER_SEC), CG_PROTOCOL);
 }
 
