@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "follow.h"
 #include "hints.h"
 #include "profiles.h"
+#include "removed.h"
 #include "resolve-connections.h"
 
 /* NetworkManager-dispatcher(8): the actions after which a tunnel may be another one. The rest
@@ -89,11 +89,9 @@ look_again (const CgOptions *options, const Event *event)
   g_ptr_array_add (names, NULL);
   const char *const *ours = (const char *const *) names->pdata;
   cg_report_faults (config, ours, &status);
-  if (!cg_apply (options, config, ours, CG_APPLY, &error))
+  cg_removed_clear (options->runtime_dir, config, ours);
+  if (!cg_run (options, config, ours, CG_APPLY, &lock, &error))
     return cg_fail (error);
-  cg_lock_release (lock);
-  lock = CG_NO_LOCK;
-  cg_follow (options, config, ours);
   return status;
 }
 

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "follow.h"
+#include "removed.h"
 #include "resolve.h"
 
 int
@@ -69,6 +70,38 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
   return g_steal_pointer (&config);
 }
 
+gboolean
+cg_run (const CgOptions *options,
+        const CgConfig *config,
+        const char *const *names,
+        CgIntent intent,
+        CgLock *lock,
+        GError **error)
+{
+  gboolean done = cg_apply (options, config, names, intent, error);
+  if (*lock != CG_NO_LOCK)
+    cg_lock_release (*lock); /* systemd may run us again in what we ask it to do */
+  *lock = CG_NO_LOCK;
+  if (done && intent == CG_APPLY && !options->dry_run)
+    cg_follow (options, config, names);
+  return done;
+}
+
+/* What is said here is for the monitor, which must not undo it. */
+static void
+tell_monitor (const CgOptions *options,
+              const CgConfig *config,
+              const char *const *names,
+              CgIntent intent)
+{
+  if (options->dry_run)
+    return;
+  if (intent == CG_RELEASE)
+    cg_removed_mark (options->runtime_dir, names);
+  else
+    cg_removed_clear (options->runtime_dir, config, names);
+}
+
 static int
 run (const CgOptions *options, const char *const *names, CgIntent intent)
 {
@@ -80,13 +113,9 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
   g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
   if (!config)
     return status;
-  if (!cg_apply (options, config, names, intent, &error))
+  tell_monitor (options, config, names, intent);
+  if (!cg_run (options, config, names, intent, &lock, &error))
     return cg_fail (error);
-  if (intent == CG_APPLY && !options->dry_run) {
-    cg_lock_release (lock); /* systemd may run us again in what we ask it to do */
-    lock = CG_NO_LOCK;
-    cg_follow (options, config, names);
-  }
   return status;
 }
 
@@ -105,8 +134,10 @@ remove_all (const CgOptions *options)
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) nothing = cg_config_new ();
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error) ||
-      !cg_apply (options, nothing, all, CG_RELEASE, &error))
+  if (!cg_lock_for (options, &lock, &error))
+    return cg_fail (error);
+  tell_monitor (options, nothing, all, CG_RELEASE);
+  if (!cg_run (options, nothing, all, CG_RELEASE, &lock, &error))
     return cg_fail (error);
   return CG_EXIT_DONE;
 }

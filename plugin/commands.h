@@ -21,6 +21,7 @@ int cg_event_service (const CgOptions *options, const char *const *arguments);
 int cg_event_gateway (const CgOptions *options, const char *const *arguments);
 
 enum { CG_EXIT_SKIP = 1, CG_EXIT_REFUSE = 255 };
+int cg_command_monitor (const CgOptions *options, const char *const *arguments);
 
 enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
 
@@ -39,3 +40,13 @@ void cg_report_faults (const CgConfig *config, const char *const *names, int *st
  * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.
  * NULL if there is nothing to go on with. */
 CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);
+
+/* A run, from the configuration on that was loaded and resolved under the lock: what reapply, an
+ * event and the monitor all do. As cg_apply; the lock is released when the kernel is done with, and
+ * services follow their tunnel. */
+gboolean cg_run (const CgOptions *options,
+                 const CgConfig *config,
+                 const char *const *names,
+                 CgIntent intent,
+                 CgLock *lock,
+                 GError **error);

@@ -147,7 +147,10 @@ cg_config_load_file (const char *path, CgUserLookup lookup, GError **error)
   g_autoptr (GString) text = cg_config_read_trusted (path, file, error);
   if (!text)
     return NULL;
-  return cg_gateway_parse (name, text->str, text->len, lookup, error);
+  CgGateway *gateway = cg_gateway_parse (name, text->str, text->len, lookup, error);
+  if (gateway)
+    gateway->text = g_string_free_to_bytes (g_steal_pointer (&text));
+  return gateway;
 }
 
 /* By which key a gateway has one of the uids. */

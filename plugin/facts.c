@@ -102,6 +102,12 @@ cg_facts_table_candidate (const CgGateway *gateway, guint n)
 }
 
 gboolean
+cg_facts_table_is_derived (guint32 table)
+{
+  return table >= TABLE_BASE && table - TABLE_BASE < TABLE_SPAN;
+}
+
+gboolean
 cg_kept_filter_is_ours (const CgKeptFilter *kept)
 {
   return kept->ifindex == kept->saved.ifindex && kept->value == CG_FILTER_LOOSE;

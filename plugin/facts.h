@@ -80,6 +80,9 @@ CgFacts *cg_facts_gather (const CgConfig *config,
  * (198000000-198999999). n counts from 0. */
 guint32 cg_facts_table_candidate (const CgGateway *gateway, guint n);
 
+/* Whether the number is one of those derived from names, whatever the name. */
+gboolean cg_facts_table_is_derived (guint32 table);
+
 /* The uids of all gateways, normalised. The caller owns the result. */
 GArray *cg_facts_known_uids (const CgFacts *facts);
 

@@ -42,6 +42,7 @@ typedef struct {
   CgGuard guard;
   guint32 table; /* 0 for auto */
   guint32 priority;
+  GBytes *text;          /* what it was parsed from, if that was a file; else NULL */
   gboolean from_profile; /* of NetworkManager's, not a file of the administrator's */
 
   /* What cg_resolve found out about Services=. */

@@ -28,6 +28,7 @@ static const struct {
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
     {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
     {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
+    {"monitor", cg_command_monitor, 0, "", "stay, follow the tunnels, repair what others break"},
     {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
     {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
     {"attach", cg_command_attach, 0, "CONNECTION KEY=VALUE...",

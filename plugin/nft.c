@@ -13,13 +13,8 @@
 #include "netlink.h"
 #include "nft-uids.h"
 
-#define TABLE_PREFIX "custom-gateway-"
 /* So many looks in a row that others disturbed are no accident. */
 #define MAX_LOOKS 16
-
-/* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
- * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
-#define ATTRIBUTE_TABLE 1
 
 /* What one message says of an object in a table of ours. */
 typedef struct {
@@ -63,13 +58,13 @@ cg_nft_table_of (const char *gateway)
 {
   g_auto (GStrv) parts = g_strsplit (gateway, "@", -1);
   g_autofree char *name = g_strjoinv ("/40", parts);
-  return g_strconcat (TABLE_PREFIX, name, NULL);
+  return g_strconcat (CG_NFT_PREFIX, name, NULL);
 }
 
 static char *
 gateway_of (const char *table)
 {
-  g_auto (GStrv) parts = g_strsplit (table + strlen (TABLE_PREFIX), "/40", -1);
+  g_auto (GStrv) parts = g_strsplit (table + strlen (CG_NFT_PREFIX), "/40", -1);
   return g_strjoinv ("@", parts);
 }
 
@@ -92,11 +87,11 @@ parse_object (const struct nlmsghdr *message, GArray *objects)
   const struct nlattr *attribute;
   mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
   {
-    if (mnl_attr_get_type (attribute) != ATTRIBUTE_TABLE)
+    if (mnl_attr_get_type (attribute) != CG_NFT_TABLE)
       continue;
     if (mnl_attr_validate (attribute, MNL_TYPE_NUL_STRING) < 0)
       return FALSE;
-    if (!g_str_has_prefix (mnl_attr_get_str (attribute), TABLE_PREFIX))
+    if (!g_str_has_prefix (mnl_attr_get_str (attribute), CG_NFT_PREFIX))
       return TRUE;
     Object object = {
         .table = g_strdup (mnl_attr_get_str (attribute)),
@@ -147,7 +142,7 @@ dump (CgNetlink *netlink,
   GError *why = NULL;
   request->nlmsg_flags = NLM_F_DUMP;
   if (table)
-    mnl_attr_put_strz (request, ATTRIBUTE_TABLE, table);
+    mnl_attr_put_strz (request, CG_NFT_TABLE, table);
   if (set)
     mnl_attr_put_strz (request, NFTA_SET_ELEM_LIST_SET, set);
   int number = cg_netlink_ask (netlink, request, parse, out, &why);

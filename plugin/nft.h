@@ -6,6 +6,13 @@
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
  * libnftables(3) only to change something. */
 
+/* How the names of our tables begin. */
+#define CG_NFT_PREFIX "custom-gateway-"
+
+/* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
+ * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
+#define CG_NFT_TABLE 1
+
 /* A guard as it stands in the kernel. */
 typedef struct {
   char *gateway;     /* whose it is, by the name of its table */

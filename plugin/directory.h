@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* When a configuration directory that has changed is to be read: inotify(7). */
+typedef struct {
+  int fd;      /* to be polled */
+  gint64 due;  /* when it is to be read; CG_PACE_NEVER (pace.h): nothing changed */
+  gint64 last; /* when it is to be read at the latest */
+} CgDirectory;
+
+/* An editor takes the old file away before it puts the new one there, and a gateway whose file is
+ * gone is released: so a directory must be quiet for so long; or, if it never is, at the latest
+ * so long after the first change. Microseconds. */
+#define CG_DIRECTORY_SETTLE ((gint64) G_USEC_PER_SEC)
+#define CG_DIRECTORY_LATEST (10 * CG_DIRECTORY_SETTLE)
+
+/* fd is -1 if the kernel has none to give: then only a signal makes anybody read. */
+CgDirectory cg_directory_open (void);
+
+/* Watches the directory that has this path now; is to be called before each time it is read, since
+ * it may be another one. */
+void cg_directory_watch (const CgDirectory *directory, const char *path);
+
+/* Takes what inotify has to say at this time (g_get_monotonic_time) and sets due. Does not wait. */
+void cg_directory_take (CgDirectory *directory, gint64 now);
+
+/* It is about to be read. */
+void cg_directory_started (CgDirectory *directory);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <libmnl/libmnl.h>
+
+#include "routing.h"
+
+/* Which of the kernel's notifications concern us. No I/O but in cg_interest_refresh. */
+
+typedef enum {
+  CG_CONCERN_NONE,
+  CG_CONCERN_TUNNEL, /* an interface that is a tunnel, or loopback, may not be what it was */
+  CG_CONCERN_LOSS,   /* somebody else touched what is ours, or our tables */
+} CgConcern;
+
+/* Who did it: what the kernel says of who asked for it. */
+typedef struct {
+  guint32 port;  /* of the netlink socket; most often the process id. 0: the kernel itself */
+  char name[16]; /* of the process (TASK_COMM_LEN), "" if the kernel does not say it */
+} CgCulprit;
+
+typedef struct CgInterest CgInterest;
+
+/* Interested in what carries our protocol or a guard's name, and in loopback. */
+CgInterest *cg_interest_new (void);
+void cg_interest_free (CgInterest *interest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgInterest, cg_interest_free)
+
+/* The interface of a gateway that nobody knows yet: then every interface may be it. */
+#define CG_ANY_INTERFACE "*"
+
+/* From now on also in these interfaces (NULL at the end), and in others no more; one that stays
+ * keeps its index. TRUE if one was not among them before: what became of it until now was not
+ * heard. */
+gboolean cg_interest_set_interfaces (CgInterest *interest, const char *const *names);
+
+/* From now on also in these n tables, beside all those that cg_facts_table_candidate derives.
+ * TRUE likewise. */
+gboolean cg_interest_set_tables (CgInterest *interest, const guint32 *tables, gsize n);
+
+/* Asks the kernel which indexes the interfaces have now: after names were set, or messages lost. */
+void cg_interest_refresh (CgInterest *interest);
+
+/* Whether the message of rtnetlink(7), or of nftables, concerns us. own is the netlink port by
+ * which a run of ours makes its changes, which do not concern us (0: there is none). Fills in
+ * culprit with a CG_CONCERN_LOSS, and with the NFT_MSG_NEWGEN behind it. Learns the indexes of
+ * links. A message that is malformed concerns us. */
+CgConcern cg_interest_in_route (CgInterest *interest,
+                                const struct nlmsghdr *message,
+                                guint32 own,
+                                CgCulprit *culprit);
+CgConcern cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culprit);

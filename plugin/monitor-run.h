@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "apply.h"
+#include "shelf.h"
+
+/* What a monitor's run is told, and what it tells. */
+typedef struct {
+  const CgOptions *options;
+  GVariant *shelf;
+  gboolean reload; /* read the directory; otherwise the shelf is the configuration */
+  gboolean silent;
+} CgMonitorRun;
+
+/* The shelf for the next run; the interfaces that are tunnels (CG_ANY_INTERFACE for one
+ * that is not known); the tables that Table= gives;
+ * whether the directory could be read, if it was to be; whether all is known that there is to know.
+ * If not, a later run may find it without any event. */
+#define CG_MONITOR_REPORT "(" CG_SHELF "aayaubbms)"
+
+/* A run over all gateways but those that were released by hand, as a CgWork: the same as
+ * "custom-gateway reapply", but that a gateway whose file is bad stays in force as it was. data is
+ * a CgMonitorRun. Returns an exit status of custom-gateway(8). */
+int cg_monitor_run (gpointer data, GVariant **report);

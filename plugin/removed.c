@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "removed.h"
+
+#include <glib/gstdio.h>
+
+#define MARKS "removed" /* the directory of marks, one empty file a gateway */
+#define ALL   ".all"    /* no gateway is called so */
+
+static char *
+mark_path (const char *runtime_dir, const char *name)
+{
+  return g_build_filename (runtime_dir, MARKS, name, NULL);
+}
+
+static void
+put_mark (const char *runtime_dir, const char *name)
+{
+  g_autofree char *directory = g_build_filename (runtime_dir, MARKS, NULL);
+  g_autofree char *path = mark_path (runtime_dir, name);
+  g_autoptr (GError) error = NULL;
+  (void) g_mkdir_with_parents (directory, 0755);
+  if (!g_file_set_contents_full (path, "", 0, G_FILE_SET_CONTENTS_NONE, 0644, &error))
+    g_warning ("a monitor will put it back: %s", error->message);
+}
+
+static void
+take_mark (const char *runtime_dir, const char *name)
+{
+  g_autofree char *path = mark_path (runtime_dir, name);
+  (void) g_unlink (path);
+}
+
+static gboolean
+has_mark (const char *runtime_dir, const char *name)
+{
+  g_autofree char *path = mark_path (runtime_dir, name);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+void
+cg_removed_mark (const char *runtime_dir, const char *const *names)
+{
+  if (!*names)
+    put_mark (runtime_dir, ALL);
+  for (; *names; names++)
+    put_mark (runtime_dir, *names);
+}
+
+static void
+clear_all (const char *runtime_dir)
+{
+  g_autofree char *path = g_build_filename (runtime_dir, MARKS, NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name (dir));)
+    take_mark (runtime_dir, name);
+}
+
+void
+cg_removed_clear (const char *runtime_dir, const CgConfig *config, const char *const *names)
+{
+  if (!*names) {
+    clear_all (runtime_dir);
+    return;
+  }
+  gboolean all = has_mark (runtime_dir, ALL);
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const char *name = ((const CgGateway *) config->gateways->pdata[i])->name;
+    if (g_strv_contains (names, name))
+      take_mark (runtime_dir, name);
+    else if (all)
+      put_mark (runtime_dir, name);
+  }
+  take_mark (runtime_dir, ALL);
+}
+
+gboolean
+cg_removed_has (const char *runtime_dir, const char *name)
+{
+  return has_mark (runtime_dir, ALL) || has_mark (runtime_dir, name);
+}

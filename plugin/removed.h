@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "config.h"
+
+/* Which gateways somebody has released with "remove": marks in the runtime directory, so that a
+ * monitor does not take the release for a loss that it must repair. To be used under the lock. */
+
+/* Marks the gateways named, or all if none is. A mark that cannot be written costs the release,
+ * which is the safe side. */
+void cg_removed_mark (const char *runtime_dir, const char *const *names);
+
+/* Takes the marks away from the gateways named, or from all if none is. Those of the config that
+ * are not named stay released if all were. */
+void cg_removed_clear (const char *runtime_dir, const CgConfig *config, const char *const *names);
+
+gboolean cg_removed_has (const char *runtime_dir, const char *name);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shelf.h"
+
+static CgGateway *
+parse (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
+{
+  gsize size;
+  const char *bytes = g_variant_get_fixed_array (text, &size, 1);
+  CgGateway *gateway = cg_gateway_parse (name, bytes, size, lookup, error);
+  if (gateway)
+    gateway->text = g_bytes_new (bytes, size);
+  return gateway;
+}
+
+CgConfig *
+cg_shelf_load (GVariant *shelf, CgUserLookup lookup)
+{
+  CgConfig *config = cg_config_new ();
+  GVariantIter iter;
+  const char *name, *why;
+  GVariant *text;
+  g_variant_iter_init (&iter, shelf);
+  while (g_variant_iter_loop (&iter, "(&s@aym&s)", &name, &text, &why)) {
+    g_autoptr (GError) error = NULL;
+    gboolean was_good = g_variant_n_children (text) > 0;
+    CgGateway *gateway = was_good ? parse (name, text, lookup, &error) : NULL;
+    if (gateway)
+      cg_config_add (config, gateway);
+    else if (was_good)
+      cg_config_add_bad (config, name, g_steal_pointer (&error));
+    if (why)
+      cg_config_add_bad (config, name, g_error_new_literal (CG_ERROR, CG_ERROR_CONFIG, why));
+  }
+  return config;
+}
+
+/* The shelf's gateway of that name, or NULL. */
+static CgGateway *
+take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
+{
+  for (gsize i = 0; i < g_variant_n_children (shelf); i++) {
+    g_autoptr (GVariant) text = NULL;
+    g_autofree char *name = NULL, *why = NULL;
+    g_variant_get_child (shelf, i, "(s@ayms)", &name, &text, &why);
+    if (g_str_equal (name, wanted) && g_variant_n_children (text) > 0)
+      return parse (name, text, lookup, NULL);
+  }
+  return NULL;
+}
+
+CgConfig *
+cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GError **error)
+{
+  CgConfig *config = cg_config_load (directory, FALSE, lookup, error);
+  guint n_bad =
+      config ? config->bad->len : 0; /* one that no longer goes with the others adds one */
+  for (guint i = 0; i < n_bad; i++) {
+    const CgBadFile *bad = config->bad->pdata[i];
+    CgGateway *gateway = take_from (shelf, bad->name, lookup);
+    if (gateway)
+      cg_config_add (config, gateway);
+  }
+  return config;
+}
+
+/* A file may have any bytes in its name, and a GVariant has none but UTF-8. */
+static GVariant *
+entry_new (const CgConfig *config, const char *name, GBytes *text)
+{
+  gsize size = 0;
+  gconstpointer bytes = text ? g_bytes_get_data (text, &size) : NULL;
+  const GError *bad = cg_config_find_bad (config, name);
+  g_autofree char *shown = g_utf8_make_valid (name, -1);
+  g_autofree char *why = bad ? g_utf8_make_valid (bad->message, -1) : NULL;
+  return g_variant_new ("(s@ayms)", shown,
+                        g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1), why);
+}
+
+GVariant *
+cg_shelf_new (const CgConfig *config)
+{
+  GVariantBuilder builder;
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (CG_SHELF));
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    g_variant_builder_add_value (&builder, entry_new (config, gateway->name, gateway->text));
+  }
+  for (guint i = 0; i < config->bad->len; i++) {
+    const CgBadFile *bad = config->bad->pdata[i];
+    gboolean first = cg_config_find_bad (config, bad->name) == bad->error;
+    if (first && !cg_config_find (config, bad->name))
+      g_variant_builder_add_value (&builder, entry_new (config, bad->name, NULL));
+  }
+  return g_variant_builder_end (&builder);
+}

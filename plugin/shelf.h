@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "config.h"
+
+/* The configuration that is in force while a monitor runs: of each gateway the text of the last
+ * good file, and, if the file that stands there now is bad, why. A GVariant of the type CG_SHELF,
+ * so that a run can hand it to the next through a file of bytes. */
+#define CG_SHELF                                                                                   \
+  "a(sayms)" /* name, text (empty: there never was a good one), why it is bad now                  \
+              */
+
+/* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and
+ * is among the bad ones too, so that nobody is set free whom no good file knows. */
+CgConfig *cg_shelf_load (GVariant *shelf, CgUserLookup lookup);
+
+/* The configuration that the directory holds, with the shelf's gateways for those whose file is
+ * bad. NULL with error set as cg_config_load does it. */
+CgConfig *
+cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GError **error);
+
+/* The shelf that holds this configuration, before anything was resolved in it: a floating
+ * reference. */
+GVariant *cg_shelf_new (const CgConfig *config);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "error.h"
+#include "interest.h"
+
+/* The sockets by which the kernel tells of changes: rtnetlink (links, addresses, routes and rules
+ * of both families, reverse path filters) and nftables. */
+typedef struct CgWatch CgWatch;
+
+enum { CG_WATCH_ROUTE, CG_WATCH_NFT, CG_N_WATCHES };
+
+/* Listens from now on. NULL with a CG_ERROR_FAILED. A kernel without nftables tells of it nothing.
+ */
+CgWatch *cg_watch_open (GError **error);
+void cg_watch_free (CgWatch *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgWatch, cg_watch_free)
+
+/* The descriptor to poll, or -1. */
+int cg_watch_fd (const CgWatch *watch, guint which);
+
+/* What notifications said. */
+typedef struct {
+  gboolean tunnel; /* CG_CONCERN_TUNNEL */
+  gboolean loss;   /* CG_CONCERN_LOSS */
+  gboolean missed; /* some were lost, so it may be either */
+  gboolean more;   /* there may be more to read */
+  CgCulprit culprit;
+} CgNews;
+
+/* Reads what has come, without waiting, and adds to the news; of a flood only so much that the
+ * caller can do something else in between. own: see cg_interest_in_route. */
+void cg_watch_read (CgWatch *watch, CgInterest *interest, guint32 own, CgNews *news);
+
+/* Who it was, in words: the caller owns them. Only as good as the kernel's word and as a process
+ * that may be gone by now. */
+char *cg_culprit_to_string (const CgCulprit *culprit);

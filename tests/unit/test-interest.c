@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "interest.h"
+
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netconf.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+
+#include "netlink.h"
+#include "nft.h"
+
+#define OWN    4711 /* the port of our own run */
+#define OTHERS 815
+#define TABLE  1000 /* a Table= */
+
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} Message;
+
+static CgInterest *
+interest_new (void)
+{
+  static const char *const names[] = {"wg0", NULL};
+  const guint32 table = TABLE;
+  CgInterest *interest = cg_interest_new ();
+  g_assert_true (cg_interest_set_interfaces (interest, names));
+  g_assert_true (cg_interest_set_tables (interest, &table, 1));
+  return interest;
+}
+
+static struct nlmsghdr *
+start (Message *space, guint16 type, guint32 port)
+{
+  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  message->nlmsg_type = type;
+  message->nlmsg_pid = port;
+  return message;
+}
+
+static CgConcern
+hear (CgInterest *interest, const struct nlmsghdr *message)
+{
+  CgCulprit culprit = {0};
+  return cg_interest_in_route (interest, message, OWN, &culprit);
+}
+
+static CgConcern
+link_changes (CgInterest *interest, guint16 type, int ifindex, const char *name)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, type, 0);
+  struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ifi_index = ifindex;
+  mnl_attr_put_strz (message, IFLA_IFNAME, name);
+  return hear (interest, message);
+}
+
+static CgConcern
+address_changes (CgInterest *interest, guint32 ifindex)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, RTM_NEWADDR, 0);
+  struct ifaddrmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ifa_index = ifindex;
+  return hear (interest, message);
+}
+
+static void
+a_tunnel_is_followed_through_its_life (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (link_changes (interest, RTM_DELLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 9, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 9), ==, CG_CONCERN_TUNNEL);
+}
+
+static void
+other_interfaces_do_not_concern_us_but_loopback_does (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_DELLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 1, "lo"), ==, CG_CONCERN_TUNNEL);
+}
+
+static void
+every_interface_may_be_one_that_is_not_known (void)
+{
+  static const char *const names[] = {CG_ANY_INTERFACE, NULL}, *const none[] = {NULL};
+  g_autoptr (CgInterest) interest = interest_new ();
+  cg_interest_set_interfaces (interest, names);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_TUNNEL);
+  cg_interest_set_interfaces (interest, none);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+}
+
+static void
+one_that_stays_keeps_its_index (void)
+{
+  static const char *const more[] = {"wg0", "wg1", NULL}, *const less[] = {"wg1", NULL};
+  g_autoptr (CgInterest) interest = interest_new ();
+  link_changes (interest, RTM_NEWLINK, 7, "wg0");
+  g_assert_true (cg_interest_set_interfaces (interest, more));
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
+  g_assert_false (cg_interest_set_interfaces (interest, more));
+  g_assert_false (cg_interest_set_interfaces (interest, less));
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
+}
+
+static CgConcern
+rule_changes (CgInterest *interest, guint8 protocol, guint32 port)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, RTM_DELRULE, port);
+  struct fib_rule_hdr *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->family = AF_INET;
+  mnl_attr_put_u32 (message, FRA_PRIORITY, 500);
+  mnl_attr_put_u8 (message, FRA_PROTOCOL, protocol);
+  return hear (interest, message);
+}
+
+static void
+rules_of_ours_that_others_touch (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OWN), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (rule_changes (interest, RTPROT_STATIC, OTHERS), ==, CG_CONCERN_NONE);
+}
+
+static CgConcern
+route_changes (CgInterest *interest, guint8 protocol, guint32 table, guint32 port)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, RTM_NEWROUTE, port);
+  struct rtmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->rtm_family = AF_INET6;
+  header->rtm_protocol = protocol;
+  mnl_attr_put_u32 (message, RTA_TABLE, table);
+  return hear (interest, message);
+}
+
+static void
+routes_of_ours_and_in_our_tables (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 254, OTHERS), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OWN), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, TABLE, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 198000000, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 198999999, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 199000000, OTHERS), ==, CG_CONCERN_NONE);
+}
+
+static CgConcern
+filter_changes (CgInterest *interest, int ifindex, guint16 what, guint32 own)
+{
+  Message space;
+  CgCulprit culprit;
+  struct nlmsghdr *message = start (&space, RTM_NEWNETCONF, 0);
+  struct netconfmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ncm_family = AF_INET;
+  mnl_attr_put_u32 (message, NETCONFA_IFINDEX, (guint32) ifindex);
+  mnl_attr_put_u32 (message, what, 1);
+  return cg_interest_in_route (interest, message, own, &culprit);
+}
+
+static void
+the_reverse_path_filter (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  link_changes (interest, RTM_NEWLINK, 7, "wg0");
+  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (filter_changes (interest, -1, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (filter_changes (interest, 8, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_FORWARDING, 0), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_RP_FILTER, OWN), ==, CG_CONCERN_NONE);
+}
+
+static CgConcern
+nft_says (guint8 type, const char *table, guint32 port, CgCulprit *culprit)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type), port);
+  mnl_nlmsg_put_extra_header (message, sizeof (struct nfgenmsg));
+  if (type == NFT_MSG_NEWGEN)
+    mnl_attr_put_strz (message, NFTA_GEN_PROC_NAME, "rogue");
+  else
+    mnl_attr_put_strz (message, CG_NFT_TABLE, table);
+  return cg_interest_in_nft (message, OWN, culprit);
+}
+
+static void
+guards_and_who_broke_them (void)
+{
+  CgCulprit culprit = {0};
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "filter", OTHERS, &culprit), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (nft_says (NFT_MSG_NEWGEN, NULL, OTHERS, &culprit), ==, CG_CONCERN_NONE);
+  g_assert_cmpstr (culprit.name, ==, "");
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "custom-gateway-wg0", OWN, &culprit), ==,
+                   CG_CONCERN_NONE);
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "custom-gateway-wg0", OTHERS, &culprit), ==,
+                   CG_CONCERN_LOSS);
+  g_assert_cmpuint (culprit.port, ==, OTHERS);
+  g_assert_cmpint (nft_says (NFT_MSG_NEWGEN, NULL, OTHERS + 1, &culprit), ==, CG_CONCERN_NONE);
+  g_assert_cmpstr (culprit.name, ==, "");
+  g_assert_cmpint (nft_says (NFT_MSG_NEWGEN, NULL, OTHERS, &culprit), ==, CG_CONCERN_NONE);
+  g_assert_cmpstr (culprit.name, ==, "rogue");
+}
+
+/* Whatever it was, it is looked at. */
+static void
+what_is_too_short_concerns_us (void)
+{
+  static const guint16 types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_NEWADDR,
+                                  RTM_DELADDR,  RTM_NEWRULE,  RTM_DELRULE,
+                                  RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNETCONF};
+  g_autoptr (CgInterest) interest = interest_new ();
+  CgCulprit culprit;
+  Message space;
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    g_assert_cmpint (hear (interest, start (&space, types[i], OTHERS)), !=, CG_CONCERN_NONE);
+  struct nlmsghdr *message = start (&space, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, OTHERS);
+  g_assert_cmpint (cg_interest_in_nft (message, OWN, &culprit), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (hear (interest, start (&space, RTM_NEWNEIGH, OTHERS)), ==, CG_CONCERN_NONE);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/interest/tunnel", a_tunnel_is_followed_through_its_life);
+  g_test_add_func ("/interest/others", other_interfaces_do_not_concern_us_but_loopback_does);
+  g_test_add_func ("/interest/any", every_interface_may_be_one_that_is_not_known);
+  g_test_add_func ("/interest/stays", one_that_stays_keeps_its_index);
+  g_test_add_func ("/interest/rules", rules_of_ours_that_others_touch);
+  g_test_add_func ("/interest/routes", routes_of_ours_and_in_our_tables);
+  g_test_add_func ("/interest/reverse-path", the_reverse_path_filter);
+  g_test_add_func ("/interest/guards", guards_and_who_broke_them);
+  g_test_add_func ("/interest/malformed", what_is_too_short_concerns_us);
+  return g_test_run ();
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Real files: trust is about who owns them, so this is for root to try. */
+
+#include "shelf.h"
+
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#define GOOD  "[Gateway]\nUsers=1500\n"
+#define OTHER "[Gateway]\nUsers=1600\n"
+#define BAD   "[Gateway]\nUsers=\n"
+
+typedef struct {
+  char *path;
+  GVariant *shelf;
+} World;
+
+static void
+set_up (World *world, gconstpointer data)
+{
+  (void) data;
+  world->path = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  world->shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL));
+}
+
+static void
+take_away (const World *world, const char *name)
+{
+  g_autofree char *path = g_build_filename (world->path, name, NULL);
+  g_remove (path);
+}
+
+static void
+tear_down (World *world, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GDir) dir = g_dir_open (world->path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name (dir));)
+    take_away (world, name);
+  g_rmdir (world->path);
+  g_free (world->path);
+  g_variant_unref (world->shelf);
+}
+
+static void
+put (const World *world, const char *name, const char *text)
+{
+  g_autofree char *path = g_build_filename (world->path, name, NULL);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_assert_cmpint (g_chmod (path, 0644), ==, 0);
+}
+
+/* "a:1500 b!": the gateway a with its first uid, and b among the bad ones. */
+static char *
+describe (const CgConfig *config)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    g_string_append_printf (text, "%s:%u ", gateway->name,
+                            g_array_index (gateway->uids, CgUidRange, 0).first);
+  }
+  for (guint i = 0; i < config->bad->len; i++)
+    g_string_append_printf (text, "%s! ", ((const CgBadFile *) config->bad->pdata[i])->name);
+  return g_strdup (text->str);
+}
+
+/* Reads the directory; the shelf must hold the same from then on, also after it went through bytes.
+ */
+static void
+assert_reload (World *world, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, &error);
+  g_assert_no_error (error);
+  g_autofree char *found = describe (config);
+  g_assert_cmpstr (found, ==, expected);
+
+  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
+  g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (shelf);
+  g_variant_unref (world->shelf);
+  world->shelf =
+      g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (CG_SHELF), bytes, FALSE));
+  g_assert_true (g_variant_is_normal_form (world->shelf));
+  g_autoptr (CgConfig) again = cg_shelf_load (world->shelf, cg_user_lookup);
+  g_autofree char *kept = describe (again);
+  g_assert_cmpstr (kept, ==, expected);
+}
+
+static void
+good_files (World *world, gconstpointer data)
+{
+  (void) data;
+  assert_reload (world, "");
+  put (world, "a.conf", GOOD);
+  put (world, "b.conf", OTHER);
+  assert_reload (world, "a:1500 b:1600 ");
+  take_away (world, "a.conf");
+  assert_reload (world, "b:1600 ");
+}
+
+static void
+a_broken_file_keeps_the_old_one (World *world, gconstpointer data)
+{
+  (void) data;
+  put (world, "a.conf", GOOD);
+  put (world, "b.conf", OTHER);
+  assert_reload (world, "a:1500 b:1600 ");
+  put (world, "a.conf", BAD);
+  assert_reload (world, "b:1600 a:1500 a! ");
+  assert_reload (world, "b:1600 a:1500 a! ");
+  put (world, "a.conf", "[Gateway]\nUsers=1700\n");
+  assert_reload (world, "a:1700 b:1600 ");
+}
+
+static void
+one_that_never_was_good_has_nothing_to_keep (World *world, gconstpointer data)
+{
+  (void) data;
+  put (world, "a.conf", BAD);
+  assert_reload (world, "a! ");
+  put (world, "\xff.conf", BAD); /* a GVariant has no such strings */
+  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, NULL);
+  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
+  g_assert_cmpuint (g_variant_n_children (shelf), ==, 2);
+}
+
+static void
+the_old_one_gives_way_to_a_new_one_with_its_uid (World *world, gconstpointer data)
+{
+  (void) data;
+  put (world, "a.conf", GOOD);
+  assert_reload (world, "a:1500 ");
+  put (world, "a.conf", BAD);
+  put (world, "b.conf", GOOD);
+  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, NULL);
+  g_autofree char *found = describe (config);
+  g_assert_cmpstr (found, ==, "b:1500 a! a! ");
+}
+
+static void
+a_directory_that_cannot_be_read (World *world, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (GError) error = NULL;
+  g_assert_null (cg_shelf_reload (world->shelf, "/nonexistent", cg_user_lookup, &error));
+  g_assert_error (error, CG_ERROR, CG_ERROR_CONFIG);
+}
+
+static void
+skip (void)
+{
+  g_test_skip ("only root can own what is trusted");
+}
+
+static void
+add (const char *path, void (*test) (World *, gconstpointer))
+{
+  g_test_add (path, World, NULL, set_up, test, tear_down);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  if (geteuid () != 0) {
+    g_test_add_func ("/shelf", skip);
+    return g_test_run ();
+  }
+  add ("/shelf/good", good_files);
+  add ("/shelf/broken", a_broken_file_keeps_the_old_one);
+  add ("/shelf/never-good", one_that_never_was_good_has_nothing_to_keep);
+  add ("/shelf/conflict", the_old_one_gives_way_to_a_new_one_with_its_uid);
+  add ("/shelf/directory", a_directory_that_cannot_be_read);
+  return g_test_run ();
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "worker.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the child is to do, and what it has: the parent's memory as it was. */
+static int
+report_back (gpointer data, GVariant **report)
+{
+  *report = g_variant_ref_sink (g_variant_new_string (data));
+  memset (data, 'x', 1);
+  return 3;
+}
+
+static int
+say_nothing (gpointer data, GVariant **report)
+{
+  (void) report;
+  return GPOINTER_TO_INT (data);
+}
+
+static int
+hang (gpointer data, GVariant **report)
+{
+  (void) data;
+  (void) report;
+  while (pause () < 0) { /* it always is */
+  }
+  return 0;
+}
+
+/* Of another type than the parent wants. */
+static int
+talk_nonsense (gpointer data, GVariant **report)
+{
+  (void) data;
+  *report = g_variant_ref_sink (g_variant_new_bytestring ("no terminator at the end\xff"));
+  *report = g_variant_ref_sink (g_variant_get_child_value (*report, 0));
+  return 0;
+}
+
+static CgWorker
+start (CgWork work, gpointer data)
+{
+  CgWorker worker = {0};
+  g_autoptr (GError) error = NULL;
+  g_assert_true (cg_worker_start (&worker, work, data, 0, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (worker.pid, >, 0);
+  return worker;
+}
+
+static GVariant *
+wait_for (CgWorker *worker, int *status)
+{
+  GVariant *report = NULL;
+  while (!cg_worker_collect (worker, G_VARIANT_TYPE_STRING, status, &report))
+    g_usleep (1000);
+  g_assert_cmpint (worker->pid, ==, 0);
+  return report;
+}
+
+static void
+status_and_report_come_back (void)
+{
+  char text[] = "hello";
+  int status;
+  CgWorker worker = start (report_back, text);
+  g_autoptr (GVariant) report = wait_for (&worker, &status);
+  g_assert_cmpint (status, ==, 3);
+  g_assert_cmpstr (g_variant_get_string (report, NULL), ==, "hello");
+  g_assert_cmpstr (text, ==, "hello");
+}
+
+/* More than a pipe would hold while nobody reads. */
+static void
+a_report_may_be_large (void)
+{
+  g_autofree char *text = g_strnfill (5 << 20, 'a');
+  int status;
+  CgWorker worker = start (report_back, text);
+  g_autoptr (GVariant) report = wait_for (&worker, &status);
+  g_assert_cmpuint (strlen (g_variant_get_string (report, NULL)), ==, 5 << 20);
+}
+
+static void
+there_may_be_none (void)
+{
+  int status;
+  CgWorker worker = start (say_nothing, GINT_TO_POINTER (7));
+  g_assert_null (wait_for (&worker, &status));
+  g_assert_cmpint (status, ==, 7);
+}
+
+static void
+what_is_no_report_is_none (void)
+{
+  int status;
+  CgWorker worker = start (talk_nonsense, NULL);
+  g_assert_null (wait_for (&worker, &status));
+  g_assert_cmpint (status, ==, 0);
+}
+
+static void
+one_that_hangs_is_ended (void)
+{
+  int status;
+  GVariant *report;
+  CgWorker worker = start (hang, NULL);
+  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  cg_worker_kill (&worker);
+  g_assert_null (wait_for (&worker, &status));
+  g_assert_cmpint (status, ==, -1);
+  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  cg_worker_kill (&worker); /* nobody: and surely not the process group */
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/worker/report", status_and_report_come_back);
+  g_test_add_func ("/worker/large", a_report_may_be_large);
+  g_test_add_func ("/worker/none", there_may_be_none);
+  g_test_add_func ("/worker/nonsense", what_is_no_report_is_none);
+  g_test_add_func ("/worker/hangs", one_that_hangs_is_ended);
+  return g_test_run ();
+}
