@@ -5,13 +5,14 @@ attack is a function that is called again and again; it returns how often it cha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from lab import CONFINED
 
 from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
                         WithoutRules)
 from field import Field, Veth, WireGuard
-from lab import CONFINED
 
 # The moment in which nobody has been told yet, in milliseconds.
 UNTOLD = 3
@@ -88,9 +89,14 @@ def moved(lab: Field, contender: Contender) -> int:
 # What others take away
 
 
-def rules_flushed(lab: Field, contender: Contender) -> int:
+def flush_rules(lab: Field) -> None:
+    """And others' rules put back, so that there is a way out."""
     for family in ("-4", "-6"):
         lab.host.do(f"ip {family} rule flush", f"ip {family} rule add lookup main priority 32766")
+
+
+def rules_flushed(lab: Field, contender: Contender) -> int:
+    flush_rules(lab)
     lab.wait(UNTOLD)
     contender.mend()
     return 0
@@ -122,18 +128,15 @@ def as_networkd_starts(lab: Field, contender: Contender) -> int:
 
 def monitor_killed(lab: Field, contender: Ours) -> int:
     """Killed first, so that nobody repairs what is flushed then."""
-    contender.monitor.kill()
-    contender.monitor.wait()
-    rules_flushed_only(lab)
+    if contender.monitor:
+        contender.monitor.kill()
+        contender.monitor.wait()
+    flush_rules(lab)
     lab.wait(UNTOLD)
-    contender.start_monitor()
+    if contender.monitor:
+        contender.start_monitor()
     contender.mend()
     return 0
-
-
-def rules_flushed_only(lab: Field) -> None:
-    for family in ("-4", "-6"):
-        lab.host.do(f"ip {family} rule flush", f"ip {family} rule add lookup main priority 32766")
 
 
 # The configuration
@@ -192,14 +195,8 @@ def disturbed(prefix: str, lab: Field, contender: Ours) -> int:
 CALLS = ("sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
 # more than any of the calls occurs
 NUMBERS = range(1, 25)
-
-
-def kills() -> Iterator[str]:
-    for number, call in itertools.product(NUMBERS, CALLS):
-        yield (f"strace -f -qq -o /dev/null -e trace={call} "
-               f"-e inject={call}:signal=SIGKILL:when={number}")
-
-
+KILLS = [f"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={number}"
+         for number, call in itertools.product(NUMBERS, CALLS)]
 # From too few to start at all to enough for all.
 FILES = [f"prlimit --nofile={n}" for n in range(3, 15)]
 MEMORY = [f"prlimit --as={n << 20}" for n in range(3, 40, 2)]
@@ -226,19 +223,19 @@ class Attack:
     tunnel: Callable = Veth
     gateways: int = 1
     needs_monitor: bool = False
-    changes_tunnel: bool = False
+    rounds: int = 1  # of ours at least, in a full run
     known: str = ""  # why it leaks, and that this is known
     results: dict = field(default_factory=dict)
 
 
 ATTACKS = [
     Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN),
-    Attack("tunnel deleted", deleted, WithoutProhibit, changes_tunnel=True),
+    Attack("tunnel deleted", deleted, WithoutProhibit, rounds=100),
     Attack("tunnel deleted, real WireGuard", deleted, WithoutProhibit, tunnel=WireGuard),
-    Attack("tunnel created anew", created_anew, WithoutProhibit, changes_tunnel=True),
-    Attack("tunnel set down", set_down, WithoutProhibit, changes_tunnel=True),
-    Attack("tunnel renamed", renamed, WithoutProhibit, changes_tunnel=True),
-    Attack("tunnel moved to another namespace", moved, WithoutProhibit, changes_tunnel=True),
+    Attack("tunnel created anew", created_anew, WithoutProhibit, rounds=100),
+    Attack("tunnel set down", set_down, WithoutProhibit, rounds=100),
+    Attack("tunnel renamed", renamed, WithoutProhibit, rounds=100),
+    Attack("tunnel moved to another namespace", moved, WithoutProhibit, rounds=100),
     Attack("`ip rule flush`", rules_flushed, WithoutGuard),
     Attack("`ip route flush table`", routes_flushed, WithoutGuard),
     Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
@@ -247,9 +244,12 @@ ATTACKS = [
     Attack("as networkd starts", as_networkd_starts, WithoutGuard),
     Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
-    Attack("killed at each system call", by_turns(list(kills())), WithoutOrder, others=()),
-    Attack("out of file descriptors", by_turns(FILES), WithoutOrder, others=()),
-    Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=()),
+    Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
+           rounds=len(KILLS)),
+    Attack("out of file descriptors", by_turns(FILES), WithoutOrder, others=(),
+           rounds=len(FILES)),
+    Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=(),
+           rounds=len(MEMORY)),
     Attack("monitor killed, `ip rule flush`", monitor_killed, WithoutGuard, others=(),
            needs_monitor=True),
 ]

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import subprocess
 
-from field import Field
 from lab import CONFINED, wait_until
+
+from field import Field
 
 BOTH = "for f in -4 -6; do {}; done"
 

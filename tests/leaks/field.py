@@ -177,6 +177,11 @@ class Field:
         wait_until("the control packet on the LAN",
                    lambda: self.seen.read().way[CONTROL][0] > before)
 
+    def ways(self) -> list[tuple[int, int, int, int]]:
+        """For each way: tried, refused, seen on the LAN, seen in the tunnel."""
+        sent, seen = self.sent.read(), self.seen.read()
+        return [(*sent.way[i], *seen.way[i]) for i in range(CONTROL)]
+
     def wait(self, milliseconds: float) -> None:
         time.sleep(milliseconds / 1000)
 

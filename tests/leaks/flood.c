@@ -20,8 +20,8 @@
 #define ROUNDS_PER_CONNECT 16
 /* A segment that cannot leave stays in the socket: there is no need to add many. */
 #define ROUNDS_PER_SEGMENT 4
-/* Segments that a connection could not take before it is given up: half a second or so. Long enough to
- * outlive what is done to the tunnel, short enough to begin anew now and then. */
+/* Segments that a connection could not take before it is given up: half a second or so. Long enough
+ * to outlive what is done to the tunnel, short enough to begin anew now and then. */
 #define PATIENCE 400
 
 struct sender {
@@ -169,6 +169,6 @@ main (int argc, char **argv)
       setresuid (uid, uid, uid) < 0)
     leaks_fail ("starting");
   for (int i = 0; i < n_ways; i++)
-    senders[i] = (struct sender) {.way = &ways[i], .fd = -1};
+    senders[i] = (struct sender){.way = &ways[i], .fd = -1};
   play (senders, strtol (argv[5], NULL, 10));
 }

@@ -40,22 +40,28 @@ class Result:
         return sum(self.ways[number][column] for number in numbers)
 
 
+def prepare(lab: Field, what: Attack, who: type[Contender], pace: int) -> tuple:
+    """The tunnel, the sender, and whoever is to hold it, in this order: so all that the sender has
+    open was open before."""
+    lab.tunnels = [what.tunnel(lab, i) for i in range(what.gateways)]
+    for tunnel in lab.tunnels:
+        tunnel.up()
+    flood = lab.flood(pace)
+    contender = who(lab)
+    contender.confine()
+    lab.settle()
+    return flood, contender
+
+
 def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: float,
            rounds: int) -> Result | None:
     """Attacks for that long, and at least so many times. None: this build cannot be attacked so."""
     lab = Field(arguments.stage, arguments.build_dir, number)
     try:
-        contender = who(lab)
         if what.needs_monitor and not Ours(lab).has_monitor:
             return None
-        lab.tunnels = [what.tunnel(lab, i) for i in range(what.gateways)]
-        for tunnel in lab.tunnels:
-            tunnel.up()
-        flood = lab.flood(arguments.pace)
-        contender.confine()
-        lab.settle()
-        names = range(len(way_names(lab.programs)))
-        before = [(*lab.sent.read().way[i], *lab.seen.read().way[i]) for i in names]
+        flood, contender = prepare(lab, what, who, arguments.pace)
+        before = lab.ways()
         result = Result([])
         end = time.monotonic() + seconds
         while time.monotonic() < end or result.rounds < rounds:
@@ -64,9 +70,9 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         flood.kill()
         flood.wait()
         lab.settle()
-        sent, seen = lab.sent.read(), lab.seen.read()
-        result.ways = [tuple(now - then for now, then in
-                             zip((*sent.way[i], *seen.way[i]), before[i])) for i in names]
+        result.ways = [tuple(now - then for now, then in zip(*pair))
+                       for pair in zip(lab.ways(), before)]
+        seen = lab.seen.read()
         result.strange, result.lost = seen.strange, seen.lost
         return result
     finally:
@@ -78,7 +84,7 @@ def play(arguments, number: int, what: Attack) -> None:
     for who in (Ours, what.without, *(() if short else what.others)):
         main = who is Ours
         seconds = arguments.seconds if main else min(arguments.seconds, 2)
-        rounds = 100 if main and not short and what.changes_tunnel else 1
+        rounds = what.rounds if main and not short else 1
         report.progress(f"{what.name}: {who.title}")
         result = attack(arguments, number, what, who, seconds, rounds)
         if result:
@@ -102,7 +108,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--junitxml", type=pathlib.Path, help="report as JUnit too")
     arguments = parser.parse_args()
     if arguments.seconds is None:
-        arguments.seconds = 0.8 if arguments.short else 8
+        arguments.seconds = 0.8 if arguments.short else 5
     return arguments
 
 

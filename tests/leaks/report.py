@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from attacks import ALL, OWN, Attack
 from contenders import Ours, PostUp, Seed

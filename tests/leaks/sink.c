@@ -2,7 +2,8 @@
 
 /* leaks-sink: the world outside owns every address that is asked for; this takes what comes to the
  * ports of the laboratory. Connections are accepted, read, and answered now and then; datagrams are
- * left to lie, which spares the sender an ICMP error. Says "listening", goes on until it is killed. */
+ * left to lie, which spares the sender an ICMP error. Says "listening", goes on until it is killed.
+ */
 
 #define _GNU_SOURCE /* accept4 */
 #include <arpa/inet.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* leaks-watch COUNTS LAN RUN: counts, in the world outside, what comes in of that run: by the
- * interface LAN, or by any other, which is a tunnel. Says "watching" when it does, and goes on until
- * it is killed. The tunnels come and go, so one socket listens to all interfaces. */
+ * interface LAN, or by any other, which is a tunnel. Says "watching" when it does, and goes on
+ * until it is killed. The tunnels come and go, so one socket listens to all interfaces. */
 
 #define _GNU_SOURCE /* recvmmsg */
 #include <arpa/inet.h>
@@ -18,10 +18,10 @@
 
 #include "wire.h"
 
-#define N_PACKETS 64
-#define SNAP 192            /* both headers, options and the payload */
-#define BUFFER (64 << 20)   /* holds some 60000 packets while we are not on a processor */
-#define LOOK_AT_LOST 100000 /* packets between two looks at what the kernel dropped */
+#define N_PACKETS    64
+#define SNAP         192        /* both headers, options and the payload */
+#define BUFFER       (64 << 20) /* holds some 60000 packets while we are not on a processor */
+#define LOOK_AT_LOST 100000     /* packets between two looks at what the kernel dropped */
 
 struct packet {
   const uint8_t *bytes;
@@ -44,8 +44,8 @@ transport (const struct packet *packet, uint16_t ethertype, size_t *place)
   return -1;
 }
 
-/* The way of a packet; -1 if it is nobody's that we know; -2 if it goes to a port of ours and is not
- * of this run. A segment is known by its port: those without payload have nothing else. */
+/* The way of a packet; -1 if it is nobody's that we know; -2 if it goes to a port of ours and is
+ * not of this run. A segment is known by its port: those without payload have nothing else. */
 static int
 way_of (const struct packet *packet, uint16_t ethertype, uint32_t run)
 {
@@ -106,8 +106,8 @@ main (int argc, char **argv)
   uint32_t run = (uint32_t) strtoul (argv[3], NULL, 10);
   int fd = listen_to_all ();
   for (int i = 0; i < N_PACKETS; i++) {
-    parts[i] = (struct iovec) {bytes[i], SNAP};
-    messages[i].msg_hdr = (struct msghdr) {
+    parts[i] = (struct iovec){bytes[i], SNAP};
+    messages[i].msg_hdr = (struct msghdr){
         .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &parts[i], .msg_iovlen = 1};
   }
   printf ("watching\n");

@@ -9,8 +9,8 @@
 
 #include "wire.h"
 
-#define SERVER4 "203.0.113.1"
-#define SERVER6 "2001:db8:ffff::1"
+#define SERVER4     "203.0.113.1"
+#define SERVER6     "2001:db8:ffff::1"
 #define LAN_SOURCE4 "192.0.2.2"
 #define LAN_SOURCE6 "2001:db8:1::2"
 
@@ -97,8 +97,8 @@ choose (const struct way *way, int fd, unsigned lan)
   case CHOICE_DEVICE:
     return set_option (fd, SOL_SOCKET, SO_BINDTOIFINDEX, lan);
   case CHOICE_UNICAST_IF:
-    return set_option (fd, four ? IPPROTO_IP : IPPROTO_IPV6,
-                       four ? IP_UNICAST_IF : IPV6_UNICAST_IF, htonl (lan));
+    return set_option (fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_UNICAST_IF : IPV6_UNICAST_IF,
+                       htonl (lan));
   case CHOICE_MULTICAST:
     return setsockopt (fd, IPPROTO_IP, IP_MULTICAST_IF, &membership, sizeof membership);
   case CHOICE_BROADCAST:
@@ -140,7 +140,7 @@ put_interface (const struct way *way, unsigned lan, struct cmsghdr *header)
 ssize_t
 way_send (const struct way *way, int fd, unsigned lan, const void *bytes, size_t size)
 {
-  _Alignas (struct cmsghdr) char control[64] = {0};
+  _Alignas(struct cmsghdr) char control[64] = {0};
   struct sockaddr_storage to = way_address (way, lan);
   struct iovec part = {(void *) bytes, size};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};

@@ -47,5 +47,4 @@ struct sockaddr_storage way_address (const struct way *way, unsigned lan);
 int way_open (const struct way *way, unsigned lan);
 
 /* Sends that as one message, by PKTINFO if that is the choice; like sendmsg(). */
-ssize_t way_send (
-    const struct way *way, int fd, unsigned lan, const void *bytes, size_t size);
+ssize_t way_send (const struct way *way, int fd, unsigned lan, const void *bytes, size_t size);

@@ -13,7 +13,7 @@
 
 /* A way has a port of its own, this plus its number, by which a segment without payload is known.
  * Below the ports that the kernel gives to clients (32768, ip_local_port_range). */
-#define LEAKS_PORT 20000
+#define LEAKS_PORT   20000
 #define LEAKS_N_WAYS 32
 
 /* What every datagram and every segment carries. */
@@ -48,7 +48,8 @@ leaks_open_counts (const char *path)
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0 || ftruncate (fd, sizeof (struct leaks_counts)) < 0)
     leaks_fail (path);
-  void *counts = mmap (NULL, sizeof (struct leaks_counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void *counts =
+      mmap (NULL, sizeof (struct leaks_counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (counts == MAP_FAILED)
     leaks_fail (path);
   close (fd);
