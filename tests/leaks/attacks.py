@@ -117,6 +117,16 @@ def nft_flushed(lab: Field, contender: Contender) -> int:
     return 0
 
 
+def rule_in_front(lab: Field, contender: Contender) -> int:
+    """What ip(8) and wg-quick add without a priority comes before all others'."""
+    lab.host.do("ip rule add lookup main priority 100", "ip -6 rule add lookup main priority 100")
+    lab.wait(UNTOLD)
+    contender.came()
+    lab.host.do("ip rule del priority 100", "ip -6 rule del priority 100")
+    lab.wait(UNTOLD)
+    return 0
+
+
 def as_networkd_starts(lab: Field, contender: Contender) -> int:
     """Each rule and each route that is not its own, one after the other, as systemd-networkd does it
     unless ManageForeignRoutingPolicyRules= and ManageForeignRoutes= say no. The tunnel goes down and
@@ -237,6 +247,7 @@ ATTACKS = [
     Attack("tunnel renamed", renamed, WithoutProhibit, rounds=100),
     Attack("tunnel moved to another namespace", moved, WithoutProhibit, rounds=100),
     Attack("`ip rule flush`", rules_flushed, WithoutGuard),
+    Attack("somebody's rule in front", rule_in_front, WithoutGuard),
     Attack("`ip route flush table`", routes_flushed, WithoutGuard),
     Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
     Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,

@@ -169,8 +169,9 @@ class Field:
         return process
 
     def settle(self) -> None:
-        """Until what was sent before now has been counted: a packet of somebody else, sent now, has
-        been counted, and so has all before it."""
+        """Until what was sent before now has been counted: a packet of somebody else, sent a little
+        later, has been, and so has all before it."""
+        self.wait(50)  # the other processor may have packets of its own that are on their way
         before = self.seen.read().way[CONTROL][0]
         self.lab.run("host", "/usr/bin/python3", "-c", CONTROL_PACKET, self.run, CONTROL,
                      CONTROL_PORT)

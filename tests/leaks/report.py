@@ -67,7 +67,7 @@ class Report:
         self._case(f"{attack.name}: leaks with {attack.without.title}",
                    self.leaked(attack, attack.without) == 0,
                    "nothing leaked without the defence either, so its zero says nothing")
-        if attack.elsewhere == OWN:
+        if attack.elsewhere == OWN:  # then those ways are what is shown
             quiet = [self.ways[i][1] for i in self.numbers(OWN) if not without.ways[i][LAN]]
             self._case(f"{attack.name}: each way of its own leaks with {attack.without.title}",
                        bool(quiet), f"these did not: {', '.join(quiet)}")
@@ -121,7 +121,8 @@ class Report:
 
     def ways_table(self) -> list[str]:
         """The ways that routing rules cannot hold, one by one, with no other attack."""
-        attack = next((attack for attack in self.played if attack.elsewhere == OWN), None)
+        attack = next((attack for attack in self.played
+                       if attack.elsewhere == OWN and not attack.known), None)
         if not attack:
             return []
         whos = [who for who in (Ours, attack.without, Seed, PostUp) if who in attack.results]
