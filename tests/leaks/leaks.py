@@ -33,6 +33,7 @@ class Result:
     ways: list[tuple[int, int, int, int]]  # for each way: tried, refused, on the LAN, in the tunnel
     changes: int = 0  # of the tunnel
     rounds: int = 0
+    answers: int = 0  # these three: wire.h
     strange: int = 0
     lost: int = 0
 
@@ -73,7 +74,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         result.ways = [tuple(now - then for now, then in zip(*pair))
                        for pair in zip(lab.ways(), before)]
         seen = lab.seen.read()
-        result.strange, result.lost = seen.strange, seen.lost
+        result.answers, result.strange, result.lost = seen.answers, seen.strange, seen.lost
         return result
     finally:
         lab.close()
@@ -99,7 +100,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--build-dir", type=lambda path: pathlib.Path(path).resolve(), required=True,
                         help="where meson built it")
     parser.add_argument("--short", action="store_true",
-                        help="ours, and ours without the defence, a second each")
+                        help="ours, and ours without the defence, half a second each")
     parser.add_argument("--seconds", type=float, help="how long each attack on ours goes on")
     parser.add_argument("--pace", type=int, default=200, metavar="US",
                         help="microseconds between two rounds of all ways (default: 200)")
@@ -108,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--junitxml", type=pathlib.Path, help="report as JUnit too")
     arguments = parser.parse_args()
     if arguments.seconds is None:
-        arguments.seconds = 0.8 if arguments.short else 5
+        arguments.seconds = 0.5 if arguments.short else 5
     return arguments
 
 

@@ -12,6 +12,7 @@ from contenders import Ours, PostUp, Seed
 
 TRIED, REFUSED, LAN, TUNNEL = range(4)
 SENT, CHANGES = 1_000_000, 1_000  # what a full run must have tried, for its zero to count
+WORST = 4  # ways that are named
 
 
 def progress(text: str) -> None:
@@ -56,8 +57,10 @@ class Report:
     def _judge(self, attack: Attack) -> None:
         ours, without = attack.results[Ours], attack.results[attack.without]
         leaked = self.leaked(attack, Ours)
-        by = ", ".join(f"{name}: {ours.ways[i][LAN]}" for i, (_, name) in enumerate(self.ways)
-                       if i in self.numbers(attack.counted) and ours.ways[i][LAN])
+        worst = sorted(((ours.ways[i][LAN], self.ways[i][1]) for i in self.numbers(attack.counted)
+                        if ours.ways[i][LAN]), reverse=True)
+        by = ", ".join(f"{name}: {count}" for count, name in worst[:WORST])
+        by += ", ..." if len(worst) > WORST else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
                    attack.known)
         self._case(f"{attack.name}: all was seen", ours.lost > 0 or ours.strange > 0,
@@ -142,6 +145,9 @@ class Report:
             f"- Each sender tries {len(self.ways)} ways by turns. *leaked* of ours counts them all; of "
             "the others and of *without the defence* only what lets the kernel choose its way, since "
             "the rest leaks there with no attack at all (first row, and the other table).",
+            f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs, by which the kernel "
+            "itself answered, from the LAN's address, segments that came by the LAN for connections "
+            "that were open before and are no more.",
             "- Between what is done to the tunnel and who is told of it some milliseconds pass. "
             "Nobody tells the scripts that something went; they start anew when it is back.",
         ]

@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE /* recvmmsg */
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -70,6 +71,28 @@ way_of (const struct packet *packet, uint16_t ethertype, uint32_t run)
   return (int) payload.way;
 }
 
+static bool
+is_from_lan (const struct packet *packet, uint16_t ethertype)
+{
+  uint8_t lan[sizeof (struct in6_addr)];
+  bool four = ethertype == ETH_P_IP;
+  const void *source = four ? (const void *) &((const struct iphdr *) packet->bytes)->saddr
+                            : &((const struct ip6_hdr *) packet->bytes)->ip6_src;
+  inet_pton (four ? AF_INET : AF_INET6, four ? LEAKS_LAN4 : LEAKS_LAN6, lan);
+  return memcmp (source, lan, four ? 4 : 16) == 0;
+}
+
+static bool
+is_answer (const struct packet *packet, uint16_t ethertype)
+{
+  size_t place;
+  if (transport (packet, ethertype, &place) != IPPROTO_TCP ||
+      place + sizeof (struct tcphdr) > packet->size)
+    return false;
+  const struct tcphdr *tcp = (const struct tcphdr *) (packet->bytes + place);
+  return tcp->th_flags == TH_RST && is_from_lan (packet, ethertype);
+}
+
 static int
 listen_to_all (void)
 {
@@ -88,6 +111,22 @@ look_at_lost (int fd, struct leaks_counts *counts)
   socklen_t size = sizeof stats;
   if (getsockopt (fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
     counts->lost += stats.tp_drops; /* the kernel begins anew with each look */
+}
+
+static void
+note (struct leaks_counts *counts,
+      const struct packet *packet,
+      uint16_t ethertype,
+      uint32_t run,
+      bool by_lan)
+{
+  int way = way_of (packet, ethertype, run);
+  if (way == -2)
+    counts->strange++;
+  else if (way >= 0 && by_lan && is_answer (packet, ethertype))
+    counts->answers++;
+  else if (way >= 0)
+    counts->way[way][by_lan ? 0 : 1]++;
 }
 
 int
@@ -119,11 +158,7 @@ main (int argc, char **argv)
       continue; /* ENETDOWN: a tunnel went */
     for (int i = 0; i < count; i++) {
       struct packet packet = {bytes[i], messages[i].msg_len};
-      int way = way_of (&packet, ntohs (from[i].sll_protocol), run);
-      if (way >= 0)
-        counts->way[way][from[i].sll_ifindex == lan ? 0 : 1]++;
-      else if (way == -2)
-        counts->strange++;
+      note (counts, &packet, ntohs (from[i].sll_protocol), run, from[i].sll_ifindex == lan);
     }
     seen += (uint64_t) count;
     if (count < N_PACKETS || seen > LOOK_AT_LOST) {

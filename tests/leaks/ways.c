@@ -9,10 +9,8 @@
 
 #include "wire.h"
 
-#define SERVER4     "203.0.113.1"
-#define SERVER6     "2001:db8:ffff::1"
-#define LAN_SOURCE4 "192.0.2.2"
-#define LAN_SOURCE6 "2001:db8:1::2"
+#define SERVER4 "203.0.113.1"
+#define SERVER6 "2001:db8:ffff::1"
 
 const struct way ways[] = {
     {"UDP", AF_INET, HABIT_DATAGRAMS, CHOICE_KERNEL, SERVER4},
@@ -89,8 +87,7 @@ choose (const struct way *way, int fd, unsigned lan)
 {
   bool four = way->family == AF_INET;
   struct ip_mreqn membership = {.imr_ifindex = (int) lan};
-  struct sockaddr_storage source =
-      make_address (way->family, four ? LAN_SOURCE4 : LAN_SOURCE6, 0, 0);
+  struct sockaddr_storage source = make_address (way->family, four ? LEAKS_LAN4 : LEAKS_LAN6, 0, 0);
   switch (way->choice) {
   case CHOICE_SOURCE:
     return bind (fd, (struct sockaddr *) &source, sizeof source);

@@ -16,6 +16,10 @@
 #define LEAKS_PORT   20000
 #define LEAKS_N_WAYS 32
 
+/* The addresses of the machine under test on its LAN: tests/netns/lab.py. */
+#define LEAKS_LAN4 "192.0.2.2"
+#define LEAKS_LAN6 "2001:db8:1::2"
+
 /* What every datagram and every segment carries. */
 struct leaks_payload {
   uint32_t magic;
@@ -31,6 +35,7 @@ struct leaks_payload {
  * plain additions do. */
 struct leaks_counts {
   uint64_t way[LEAKS_N_WAYS][2]; /* sender: tried, refused; watcher: on the LAN, in the tunnel */
+  uint64_t answers;              /* watcher: the kernel's own, see watch.c */
   uint64_t strange;              /* watcher: to one of our ports, but not of this run */
   uint64_t lost;                 /* watcher: packets that the kernel could not hand over */
 };
