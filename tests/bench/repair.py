@@ -27,7 +27,8 @@ NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 10 << 8, 10 << 8 | 2  # NFNL_SUBSYS_NFTABLE
 NETLINK_NETFILTER = 12
 PRIORITY = 500
 PATIENCE_S = 2
-ROUNDS, QUICK_ROUNDS = 40, 10
+ROUNDS, QUICK_ROUNDS = 30, 5
+CALM_S = 0.3  # the monitor answers more slowly who takes away again and again what it repaired
 
 
 def listener(family: int, group: int) -> socket.socket:
@@ -119,7 +120,7 @@ class Repair:
                 progress(f"repair: round {round_ + 1} of {self.rounds}")
                 for what in LOSSES:
                     self.took.setdefault(what, []).append(self._measure(what))
-                    time.sleep(0.1)  # bursts are gathered, and who fights is waited for
+                    time.sleep(CALM_S)
                     if subprocess.run([*command, "status"], capture_output=True,
                                       check=False).returncode != 0:
                         raise BenchError(f"monitor: not all is right again after the loss of {what}")

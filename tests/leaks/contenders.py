@@ -66,7 +66,9 @@ class Ours(Contender):
 
     def start_monitor(self) -> None:
         if self.has_monitor:
-            self.monitor = self.field.lab.popen("host", self.binary, "-q", "monitor")
+            # whom it fights with is known here
+            self.monitor = self.field.lab.popen("host", self.binary, "-q", "monitor",
+                                                stderr=subprocess.DEVNULL)
 
     def look(self, prefix: str = "") -> None:
         """A whole reapply, by way of a program that disturbs it; which may fail."""
