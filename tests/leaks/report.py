@@ -110,10 +110,10 @@ class Report:
                  line("---", *["---:"] * (5 + len(others)))]
         for attack in self.played:
             ours = attack.results[Ours]
-            leaked = self.leaked(attack, Ours)
+            leaked = f"**{self.leaked(attack, Ours):,}**{' (known)' if attack.known else ''}"
             lines.append(line(
                 attack.name, ours.rounds, f"{ours.total(TRIED, self.numbers(ALL)):,}",
-                f"{ours.total(TUNNEL, self.numbers(ALL)):,}", f"**{leaked:,}**",
+                f"{ours.total(TUNNEL, self.numbers(ALL)):,}", leaked,
                 f"{attack.without.title}: {self.leaked(attack, attack.without):,}",
                 *(self._cell(attack, who) for who in others)))
         leaked = sum(self.leaked(attack, Ours) for attack in self.played)
