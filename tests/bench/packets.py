@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a packet costs: of a user who is confined and of one who is not, without a gateway, with its
+rules, with its rules and its guard.
+
+Each of the three stands in a pair of namespaces of its own, so that nothing is put up or taken away
+while the bursts take turns. A fourth pair is again without a gateway: what differs there is noise.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from process import TIMEOUT_S, BenchError, progress, run, write
+from scene import CLONE_NEWNET, FIRST_UID, TUNNEL, enter_namespace
+
+NONE, RULES, GUARD, AGAIN = "no gateway", "rules", "rules and guard", "no gateway, once more"
+PLACES = (NONE, RULES, GUARD, AGAIN)
+MAC = "02:00:00:00:00:01"  # of both ends: without ARP a packet goes to its own address
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    title: str
+    burst: int  # datagrams, or KiB
+    rounds: int
+
+
+KINDS = [Kind("udp4", "UDP", 200, 1000), Kind("udp6", "UDP, IPv6", 200, 1000),
+         Kind("udp4c", "UDP, connected", 200, 1000), Kind("tcp4", "TCP", 1024, 400)]
+QUICK = 5  # times fewer rounds
+SIZES = (1, 100, 1000)
+QUICK_SIZES = (1,)
+UNRELATED, CONFINED = "unrelated", "confined"
+
+
+class Pair:
+    """A machine, and the world outside. Both are gone when their file descriptors are closed."""
+
+    def __init__(self) -> None:
+        self.peer = self._new()
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "address", "add", "203.0.113.1/32", "dev", "lo")
+        run("ip", "address", "add", "2001:db8:ffff::1/128", "dev", "lo", "nodad")
+        self.host = self._new()
+        run("ip", "link", "set", "lo", "up")
+        for name, number in (("eth0", 1), (TUNNEL, 2)):
+            self._link(name, number)
+        run("ip", "route", "add", "default", "dev", "eth0")
+        run("ip", "-6", "route", "add", "default", "dev", "eth0")
+
+    @staticmethod
+    def _new() -> int:
+        enter_namespace()
+        return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def _link(self, name: str, number: int) -> None:
+        peer = f"/proc/{os.getpid()}/fd/{self.peer}"
+        run("ip", "link", "add", name, "address", MAC, "type", "veth",
+            "peer", "name", name, "address", MAC, "netns", peer)
+        for end, namespace in ((2, self.host), (1, self.peer)):
+            enter(namespace)
+            run("ip", "link", "set", name, "addrgenmode", "none", "arp", "off", "up")
+            run("ip", "address", "add", f"10.64.{number}.{end}/24", "dev", name)
+            run("ip", "address", "add", f"fd00:{number}::{end}/64", "dev", name, "nodad")
+        enter(self.host)
+
+    def close(self) -> None:
+        os.close(self.host)
+        os.close(self.peer)
+
+
+def enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNET) != 0:
+        raise BenchError(f"setns: {os.strerror(ctypes.get_errno())}")
+
+
+class Packets:
+    def __init__(self, build: Path, place: Path, quick: bool) -> None:
+        self.build = build
+        self.place = place / "packets"
+        self.place.mkdir()
+        self.quick = quick
+        self.sizes = QUICK_SIZES if quick else SIZES
+        # nanoseconds a burst, by kind, size, user and place
+        self.took: dict[tuple[str, int, str, str], list[int]] = {}
+
+    def _reapply(self, size: int, guard: bool) -> None:
+        config = self.place / f"{size}-{guard}"
+        config.mkdir(mode=0o755)
+        uids = " ".join(str(FIRST_UID + 2 * i) for i in range(size))
+        write(config / f"{TUNNEL}.conf",
+              f"[Gateway]\nUsers={uids}\nGuard={'required' if guard else 'no'}\n")
+        run(str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
+            "--runtime-dir", str(config / "run"), "reapply")
+
+    def size(self, size: int) -> None:
+        home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        pairs = {}
+        try:
+            for place in PLACES:
+                pairs[place] = Pair()
+                if place in (RULES, GUARD):
+                    self._reapply(size, place is GUARD)
+            for kind in KINDS:
+                progress(f"packets, {size} users: {kind.title}")
+                self._measure(kind, size, pairs)
+        finally:
+            for pair in pairs.values():
+                pair.close()
+            enter(home)
+            os.close(home)
+
+    def _measure(self, kind: Kind, size: int, pairs: dict[str, Pair]) -> None:
+        # the last of the confined is the one whose rule is looked at last
+        users = {UNRELATED: FIRST_UID - 1, CONFINED: FIRST_UID + 2 * (size - 1)}
+        descriptors = [fd for pair in pairs.values() for fd in (pair.host, pair.peer)]
+        done = subprocess.run(
+            [self.build / "tests/bench/bench-packets", kind.name,
+             str(kind.rounds // (QUICK if self.quick else 1)), str(kind.burst),
+             *map(str, users.values()), "-",
+             *(f"{pair.host}:{pair.peer}" for pair in pairs.values())],
+            pass_fds=descriptors, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            raise BenchError(f"bench-packets: {done.stderr.strip()}")
+        lanes = [(user, place) for user in users for place in pairs]
+        for line in done.stdout.splitlines():
+            for (user, place), took in zip(lanes, map(int, line.split())):
+                self.took.setdefault((kind.name, size, user, place), []).append(took)
+
+    def per_packet(self, kind: Kind, size: int, user: str, place: str) -> float:
+        """Nanoseconds a packet; of TCP, a KiB."""
+        return statistics.median(self.took[kind.name, size, user, place]) / kind.burst
+
+    def ratio(self, kind: Kind, size: int, user: str, place: str) -> list[float]:
+        """How much longer than without a gateway, in percent: quartiles over the rounds, each of which
+        is compared with itself."""
+        base = self.took[kind.name, size, user, NONE]
+        return statistics.quantiles([100 * (mine / none - 1) for mine, none in
+                                     zip(self.took[kind.name, size, user, place], base)], n=4)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables of what packets cost, and of how quickly the monitor repairs."""
+
+from __future__ import annotations
+
+from packets import AGAIN, CONFINED, GUARD, KINDS, NONE, QUICK, RULES, UNRELATED, Kind, Packets
+from repair import Repair
+from runs_report import cell, line
+
+AIM_PERCENT = 3
+AIM_MS = 5
+
+
+def base(packets: Packets, kind: Kind, user: str) -> str:
+    """What it takes without a gateway."""
+    took = packets.per_packet(kind, packets.sizes[0], user, NONE)
+    # nanoseconds a KiB to Gbit/s: 8192 bits
+    return f"{8192 / took:.0f} Gbit/s" if kind.name.startswith("tcp") else f"{took:.0f} ns"
+
+
+def percent(quartiles: list[float]) -> str:
+    low, middle, high = quartiles
+    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})"
+
+
+def table(packets: Packets) -> list[str]:
+    sizes = packets.sizes
+    lines = [line("time for a packet, against that without a gateway",
+                  *(f"{size} user{'s' if size > 1 else ''}" for size in sizes)),
+             line("---", *("---:" for _ in sizes))]
+    for user in (UNRELATED, CONFINED):
+        for kind in KINDS:
+            # the noise is the same for both
+            for place in (RULES, GUARD, AGAIN) if user == UNRELATED else (RULES, GUARD):
+                lines.append(line(
+                    f"{user}, {kind.title} ({base(packets, kind, user)}): {place}",
+                    *(percent(packets.ratio(kind, size, user, place)) for size in sizes)))
+    return lines
+
+
+def aims(packets: Packets, repair: Repair) -> list[str]:
+    lines = [line("aim", "measured", "met"), line("---", "---:", "---")]
+    for kind in KINDS:
+        middle = packets.ratio(kind, 1, UNRELATED, GUARD)[1]
+        lines.append(line(f"{kind.title}: an unrelated user pays under {AIM_PERCENT} % at 1 gateway",
+                          f"{middle:+.1f} %", "yes" if middle < AIM_PERCENT else "**no**"))
+    for what, took in repair.took.items():
+        middle = sorted(took)[len(took) // 2]
+        lines.append(line(f"monitor: {what} is back in under {AIM_MS} ms, median (min–max)",
+                          f"{cell(took)} ms", "yes" if middle < AIM_MS else "**no**"))
+    return lines
+
+
+def notes(packets: Packets, repair: Repair) -> list[str]:
+    udp, tcp = (kind.rounds // (QUICK if packets.quick else 1) for kind in (KINDS[0], KINDS[-1]))
+    lines = [
+        f"- Bursts by turns in one run. UDP: {udp} rounds of {KINDS[0].burst} datagrams of 64 bytes, "
+        "each of which looks for its route unless the socket is connected; processor time of the "
+        "sender, which carries a packet to "
+        f"the far end. TCP: {tcp} rounds of {KINDS[-1].burst} KiB until acknowledged; time that "
+        "passed. Each burst is compared with that of the same round without a gateway: median "
+        "and quartiles. *No gateway, once more* is a second pair of namespaces without one: noise.",
+        "- veth on both ways, and a namespace behind it that throws away. No two uids are adjacent: "
+        "a rule each. The confined user is the one whose rule is the last.",
+    ]
+    if not repair.exists:
+        lines.append("- This build has no monitor whose repairs could be measured.")
+    return lines

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is done to the tunnel, the rules and the program while the confined user sends in all ways. An
+attack is a function that is called again and again; it returns how often it changed the tunnel."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lab import CONFINED
+
+from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
+                        WithoutRules)
+from field import Field, Veth, WireGuard
+
+# The moment in which nobody has been told yet, in milliseconds.
+UNTOLD = 3
+
+Others = tuple[type[Contender], ...]
+SCRIPTS: Others = (Seed, PostUp)
+
+
+# The tunnel
+
+
+def undisturbed(lab: Field, contender: Contender) -> int:
+    lab.wait(20)
+    return 0
+
+
+def deleted(lab: Field, contender: Contender) -> int:
+    [tunnel] = lab.tunnels
+    tunnel.delete()
+    lab.wait(UNTOLD)
+    contender.went()
+    tunnel.up()
+    contender.came()
+    lab.wait(UNTOLD)
+    return 2
+
+
+def created_anew(lab: Field, contender: Contender) -> int:
+    """Deleted and there again, with the same name, before anybody is told."""
+    [tunnel] = lab.tunnels
+    tunnel.delete()
+    tunnel.up()
+    lab.wait(UNTOLD)
+    contender.came()
+    lab.wait(UNTOLD)
+    return 2
+
+
+def set_down(lab: Field, contender: Contender) -> int:
+    [tunnel] = lab.tunnels
+    lab.host.do("ip link set wg0 down")
+    lab.wait(UNTOLD)
+    contender.went()
+    tunnel.open()
+    contender.came()
+    lab.wait(UNTOLD)
+    return 2
+
+
+def renamed(lab: Field, contender: Contender) -> int:
+    [tunnel] = lab.tunnels
+    lab.host.do("ip link set wg0 down", "ip link set wg0 name gone", "ip link set gone up")
+    lab.wait(UNTOLD)
+    contender.went()
+    lab.host.do("ip link set gone down", "ip link set gone name wg0")
+    tunnel.open()
+    contender.came()
+    lab.wait(UNTOLD)
+    return 2
+
+
+def moved(lab: Field, contender: Contender) -> int:
+    [tunnel] = lab.tunnels
+    lab.host.do(f"ip link set wg0 netns {lab.world.pid}")
+    lab.wait(UNTOLD)
+    contender.went()
+    lab.world.do(f"ip link set wg0 netns {lab.host.pid}")
+    tunnel.open()
+    contender.came()
+    lab.wait(UNTOLD)
+    return 2
+
+
+# What others take away
+
+
+def flush_rules(lab: Field) -> None:
+    """And others' rules put back, so that there is a way out."""
+    for family in ("-4", "-6"):
+        lab.host.do(f"ip {family} rule flush", f"ip {family} rule add lookup main priority 32766")
+
+
+def rules_flushed(lab: Field, contender: Contender) -> int:
+    flush_rules(lab)
+    lab.wait(UNTOLD)
+    contender.mend()
+    return 0
+
+
+def routes_flushed(lab: Field, contender: Contender) -> int:
+    for family in ("-4", "-6"):
+        lab.host.do(f"ip {family} route flush table {contender.table}")
+    lab.wait(UNTOLD)
+    contender.mend()
+    return 0
+
+
+def nft_flushed(lab: Field, contender: Contender) -> int:
+    lab.host.do("nft flush ruleset")
+    lab.wait(UNTOLD)
+    contender.mend()
+    return 0
+
+
+def rule_in_front(lab: Field, contender: Contender) -> int:
+    """What ip(8) and wg-quick add without a priority comes before all others'."""
+    lab.host.do("ip rule add lookup main priority 100", "ip -6 rule add lookup main priority 100")
+    lab.wait(UNTOLD)
+    contender.came()
+    lab.host.do("ip rule del priority 100", "ip -6 rule del priority 100")
+    lab.wait(UNTOLD)
+    return 0
+
+
+def as_networkd_starts(lab: Field, contender: Contender) -> int:
+    """Each rule and each route that is not its own, one after the other, as systemd-networkd does it
+    unless ManageForeignRoutingPolicyRules= and ManageForeignRoutes= say no. The tunnel goes down and
+    comes up with it. The real one is in tests/vm."""
+    lab.host.do(*[f"while ip {f} rule del uidrange {CONFINED}-{CONFINED} 2>/dev/null; do :; done; "
+                  f"ip {f} route flush table {contender.table}" for f in ("-4", "-6")])
+    return set_down(lab, contender)
+
+
+def monitor_killed(lab: Field, contender: Ours) -> int:
+    """Killed first, so that nobody repairs what is flushed then."""
+    if contender.monitor:
+        contender.monitor.kill()
+        contender.monitor.wait()
+    flush_rules(lab)
+    lab.wait(UNTOLD)
+    if contender.monitor:
+        contender.start_monitor()
+    contender.mend()
+    return 0
+
+
+# The configuration
+
+
+def user_moves(lab: Field, contender: Ours) -> int:
+    """From one gateway to another, and back."""
+    for mine, other in (("wg1", "wg0"), ("wg0", "wg1")):
+        contender.config(f"Users={CONFINED + 10}", gateway=other)
+        contender.config(f"Users={CONFINED}", gateway=mine)
+        contender.look()
+        lab.wait(UNTOLD)
+    return 0
+
+
+CONFIGURATIONS = itertools.cycle([
+    (f"Users={CONFINED}", "Bypass=198.51.100.0/24"),
+    (f"Users={CONFINED}", "Bypass=198.51.101.0/24 2001:db8:7::/64"),
+    (f"Users={CONFINED - 100}-{CONFINED}", "OnDown=block"),
+    (f"Users={CONFINED}-{CONFINED + 100}", "OnDown=stop", "Priority=600"),
+    (f"Users={CONFINED}", "IPv6=block"),
+])
+
+
+def configuration_changes(lab: Field, contender: Ours) -> int:
+    """Other bypasses, users beside it in the same rule, OnDown=, Priority= and IPv6=; half of the time
+    with the tunnel down."""
+    contender.config(*next(CONFIGURATIONS))
+    contender.look()
+    lab.wait(UNTOLD)
+    lab.host.do("ip link set wg0 down")
+    contender.config(*next(CONFIGURATIONS))
+    contender.look()
+    lab.wait(UNTOLD)
+    lab.tunnels[0].open()
+    contender.look()
+    return 2
+
+
+# The program
+
+
+def disturbed(prefix: str, lab: Field, contender: Ours) -> int:
+    """The tunnel goes and comes, and the program that should follow it is disturbed each time."""
+    lab.host.do("ip link set wg0 down")
+    contender.look(prefix)
+    lab.wait(UNTOLD)
+    lab.tunnels[0].open()
+    contender.look(prefix)
+    lab.wait(UNTOLD)
+    contender.mend()
+    return 2
+
+
+# What changes the kernel, or a file that is relied on: as in tests/netns/test_killed.py.
+CALLS = ("sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
+# more than any of the calls occurs
+NUMBERS = range(1, 25)
+KILLS = [f"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={number}"
+         for number, call in itertools.product(NUMBERS, CALLS)]
+# From too few to start at all to enough for all.
+FILES = [f"prlimit --nofile={n}" for n in range(3, 15)]
+MEMORY = [f"prlimit --as={n << 20}" for n in range(3, 40, 2)]
+
+
+def by_turns(prefixes: list[str]) -> Callable[[Field, Contender], int]:
+    turns = itertools.cycle(prefixes)
+    return lambda lab, contender: disturbed(next(turns), lab, contender)
+
+
+# All of them
+
+ALL, KERNEL, OWN = "all", "kernel", "own"
+
+
+@dataclass
+class Attack:
+    name: str
+    again: Callable[[Field, Contender], int]
+    without: type[Contender]  # with its defence taken out
+    others: Others = SCRIPTS
+    counted: str = ALL  # the ways whose packets are leaks of ours
+    elsewhere: str = KERNEL  # of the others: own ways leak there with no attack at all
+    tunnel: Callable = Veth
+    gateways: int = 1
+    needs_monitor: bool = False
+    rounds: int = 1  # of ours at least, in a full run
+    known: str = ""  # why it leaks, and that this is known
+    results: dict = field(default_factory=dict)
+
+
+ATTACKS = [
+    Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN),
+    Attack("tunnel deleted", deleted, WithoutProhibit, rounds=100),
+    Attack("tunnel deleted, real WireGuard", deleted, WithoutProhibit, tunnel=WireGuard),
+    Attack("tunnel created anew", created_anew, WithoutProhibit, rounds=100),
+    Attack("tunnel set down", set_down, WithoutProhibit, rounds=100),
+    Attack("tunnel renamed", renamed, WithoutProhibit, rounds=100),
+    Attack("tunnel moved to another namespace", moved, WithoutProhibit, rounds=100),
+    Attack("`ip rule flush`", rules_flushed, WithoutGuard),
+    Attack("somebody's rule in front", rule_in_front, WithoutGuard),
+    Attack("`ip route flush table`", routes_flushed, WithoutGuard),
+    Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
+    Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
+           elsewhere=OWN, known="until the guard is back, nothing else holds them"),
+    Attack("as networkd starts", as_networkd_starts, WithoutGuard),
+    Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2),
+    Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
+    Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
+           rounds=len(KILLS)),
+    Attack("out of file descriptors", by_turns(FILES), WithoutOrder, others=(),
+           rounds=len(FILES)),
+    Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=(),
+           rounds=len(MEMORY)),
+    Attack("monitor killed, `ip rule flush`", monitor_killed, WithoutGuard, others=(),
+           needs_monitor=True),
+]

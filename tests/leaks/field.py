@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The laboratory of tests/netns, with what it takes to send and to see a million packets.
+
+The world outside owns the same addresses behind the LAN and behind the tunnels, and answers by
+whatever way it was asked. So a packet that takes the wrong way gets as far as one that takes the
+right one, and is seen there.
+
+The tunnel is a pair of veth without ARP: to rules, routes and the guard it is an interface like any
+other, and unlike wireguard-go it does not cost more than all else. One attack has a real WireGuard.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import pathlib
+import random
+import subprocess
+import time
+
+from lab import CONFINED, Lab, LabError, Tunnel, wait_until
+
+N_WAYS = 32  # wire.h
+CONTROL = N_WAYS - 1
+CONTROL_PORT = 20000 + CONTROL
+
+
+class Counts(ctypes.Structure):
+    """struct leaks_counts in wire.h."""
+
+    _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64),
+                ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64)]
+
+
+class Counter:
+    """What a program in C counts, read while it counts."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        path.write_bytes(bytes(ctypes.sizeof(Counts)))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0)
+
+    def read(self) -> Counts:
+        return Counts.from_buffer_copy(self._map)
+
+
+class Shell:
+    """A shell in a namespace that stays: to start one for each line costs more than the line."""
+
+    def __init__(self, lab: Lab, namespace: str):
+        self._process = lab.popen(namespace, "sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+        self.pid = self._process.pid
+        self.do("export LC_ALL=C")
+
+    def do(self, *lines: str, check: bool = True) -> str:
+        """Runs the lines, and returns what they print. The first that fails ends it."""
+        text = "\n".join(lines)
+        self._process.stdin.write(f"(set -e\n{text}\n) </dev/null\necho; echo done $?\n")
+        self._process.stdin.flush()
+        said = []
+        for line in self._process.stdout:
+            if line.startswith("done "):
+                if check and line != "done 0\n":
+                    raise LabError(f"{text}: {line}{''.join(said)}")
+                return "".join(said).rstrip("\n")
+            said.append(line)
+        raise LabError(f"{text}: the shell is gone: {''.join(said)}")
+
+
+class Veth:
+    """A tunnel that costs nothing. As Tunnel in lab.py, and as quick as ip(8) is."""
+
+    MAC = "02:00:00:00:00:01"  # of both ends: without ARP a packet goes to its own address
+
+    def __init__(self, field: Field, number: int = 0):
+        self.field = field
+        self.name = f"wg{number}"
+        self.far = f"srv{number}"
+        self.address = {4: f"10.64.{number}.2", 6: f"fd00:64:a{number}::2"}
+        # For the connections that come by it; the address itself is the world's either way.
+        self._connect = [f"ip link set {self.far} arp off up",
+                         f"ip route replace {self.address[4]} dev {self.far}",
+                         f"ip -6 route replace {self.address[6]} dev {self.far}"]
+
+    def create(self) -> None:
+        self.field.host.do(
+            f"ip link add {self.name} address {self.MAC} type veth "
+            f"peer name {self.far} address {self.MAC} netns {self.field.world.pid}",
+            f"ip link set {self.name} addrgenmode none arp off")
+        self.field.world.do(*self._connect)
+
+    def open(self) -> None:
+        self.field.host.do(f"ip link set {self.name} up",
+                           f"ip addr replace {self.address[4]}/24 dev {self.name}",
+                           f"ip addr replace {self.address[6]}/64 dev {self.name} nodad")
+
+    def up(self) -> None:
+        self.create()
+        self.open()
+
+    def delete(self) -> None:
+        self.field.host.do(f"ip link del {self.name}")
+
+
+class WireGuard(Tunnel):
+    """A real one, with the same names for the same things as Veth."""
+
+    def __init__(self, field: Field, number: int = 0):
+        super().__init__(field.lab, number)
+
+    def open(self) -> None:
+        self.lab.sh("host", f"ip link set {self.name} up",
+                    f"ip addr replace {self.address[4]}/24 dev {self.name}",
+                    f"ip addr replace {self.address[6]}/64 dev {self.name} nodad")
+
+
+class Field:
+    """One laboratory, one sender, one watcher: for one attack on one contender, and then gone. So
+    nothing late of one attack is taken for another's."""
+
+    def __init__(self, stage: pathlib.Path, build: pathlib.Path, attack: int):
+        self.lab = Lab(stage)
+        try:
+            self._build(build, attack)
+        except BaseException:
+            self.lab.close()
+            raise
+
+    def _build(self, build: pathlib.Path, attack: int) -> None:
+        self.programs = build / "tests" / "leaks"
+        self.attack = attack
+        self.run = random.getrandbits(31)
+        self.sent = Counter(self.lab.directory / "sent")
+        self.seen = Counter(self.lab.directory / "seen")
+        self.host = Shell(self.lab, "host")
+        self.world = Shell(self.lab, "world")
+        self.tunnels: list[Veth | WireGuard] = []
+        self.host.do(
+            # a connection after the other needs a port each
+            "sysctl -qw net.ipv4.ip_local_port_range='32768 65535' net.ipv4.tcp_max_tw_buckets=64",
+            # neighbours that are known, so that a packet and not a question for them goes out
+            "ip neigh replace fe80::1 lladdr 02:00:00:00:00:02 dev eth0 nud permanent")
+        self.world.do("sysctl -qw net.ipv4.tcp_max_tw_buckets=64",
+                      *[f"ip addr add 10.64.{n}.1/32 dev lo" for n in (0, 1)],
+                      *[f"ip addr add fd00:64:a{n}::1/128 dev lo nodad" for n in (0, 1)])
+        self._start("world", "sink", "listening")
+        self._start("world", "watch", "watching", self.seen.path, "eth0", self.run)
+
+    def close(self) -> None:
+        self.lab.close()
+
+    def _start(self, namespace: str, program: str, word: str, *arguments) -> subprocess.Popen:
+        process = self.lab.popen(namespace, self.programs / f"leaks-{program}", *arguments,
+                                 stdout=subprocess.PIPE, text=True)
+        if process.stdout.readline().strip() != word:
+            raise LabError(f"leaks-{program} did not start")
+        return process
+
+    def flood(self, pace: int) -> subprocess.Popen:
+        """Starts the confined user's program, and waits until each of its ways has been seen on the
+        LAN: who cannot be seen leaking is no witness."""
+        process = self._start("host", "flood", "sending", self.sent.path, self.run, self.attack,
+                              CONFINED, pace, "eth0")
+        count = len(way_names(self.programs))
+        wait_until("each way to be seen on the LAN while nobody is confined",
+                   lambda: all(lan > 0 for lan, _ in self.seen.read().way[:count]))
+        return process
+
+    def settle(self) -> None:
+        """Until what was sent before now has been counted: a packet of somebody else, sent a little
+        later, has been, and so has all before it."""
+        self.wait(50)  # the other processor may have packets of its own that are on their way
+        before = self.seen.read().way[CONTROL][0]
+        self.lab.run("host", "/usr/bin/python3", "-c", CONTROL_PACKET, self.run, CONTROL,
+                     CONTROL_PORT)
+        wait_until("the control packet on the LAN",
+                   lambda: self.seen.read().way[CONTROL][0] > before)
+
+    def ways(self) -> list[tuple[int, int, int, int]]:
+        """For each way: tried, refused, seen on the LAN, seen in the tunnel."""
+        sent, seen = self.sent.read(), self.seen.read()
+        return [(*sent.way[i], *seen.way[i]) for i in range(CONTROL)]
+
+    def wait(self, milliseconds: float) -> None:
+        time.sleep(milliseconds / 1000)
+
+
+CONTROL_PACKET = """
+import socket, struct, sys
+run, way, port = map(int, sys.argv[1:])
+packet = struct.pack("=IIIIQ", 0x4c45414b, run, 0, way, 0)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(packet, ("203.0.113.1", port))
+"""
+
+
+def way_names(programs: pathlib.Path) -> list[tuple[bool, str]]:
+    """For each way whether it is one that routing rules cannot hold, and its name."""
+    lines = subprocess.check_output([programs / "leaks-flood", "list"], text=True).splitlines()
+    return [(kind == "own", name) for kind, name in (line.split(" ", 1) for line in lines)]

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* leaks-watch COUNTS LAN RUN: counts, in the world outside, what comes in of that run: by the
+ * interface LAN, or by any other, which is a tunnel. Says "watching" when it does, and goes on
+ * until it is killed. The tunnels come and go, so one socket listens to all interfaces. */
+
+#define _GNU_SOURCE /* recvmmsg */
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "wire.h"
+
+#define N_PACKETS    64
+#define SNAP         192        /* both headers, options and the payload */
+#define BUFFER       (64 << 20) /* holds some 60000 packets while we are not on a processor */
+#define LOOK_AT_LOST 100000     /* packets between two looks at what the kernel dropped */
+
+struct packet {
+  const uint8_t *bytes;
+  size_t size;
+};
+
+/* The transport header, and which one it is. Extension headers do not occur: nobody sends any. */
+static int
+transport (const struct packet *packet, uint16_t ethertype, size_t *place)
+{
+  if (ethertype == ETH_P_IP && packet->size >= sizeof (struct iphdr)) {
+    const struct iphdr *ip = (const struct iphdr *) packet->bytes;
+    *place = ip->ihl * 4u;
+    return ip->protocol;
+  }
+  if (ethertype == ETH_P_IPV6 && packet->size >= sizeof (struct ip6_hdr)) {
+    *place = sizeof (struct ip6_hdr);
+    return ((const struct ip6_hdr *) packet->bytes)->ip6_nxt;
+  }
+  return -1;
+}
+
+/* The way of a packet; -1 if it is nobody's that we know; -2 if it goes to a port of ours and is
+ * not of this run. A segment is known by its port: those without payload have nothing else. */
+static int
+way_of (const struct packet *packet, uint16_t ethertype, uint32_t run)
+{
+  size_t place;
+  int protocol = transport (packet, ethertype, &place);
+  if ((protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) || place + 8 > packet->size)
+    return -1;
+  uint16_t port; /* in both headers the second field */
+  memcpy (&port, packet->bytes + place + 2, sizeof port);
+  int way = ntohs (port) - LEAKS_PORT;
+  if (way < 0 || way >= LEAKS_N_WAYS)
+    return -1;
+  if (protocol == IPPROTO_TCP)
+    return way;
+  struct leaks_payload payload;
+  place += sizeof (struct udphdr);
+  if (place + sizeof payload > packet->size)
+    return -2;
+  memcpy (&payload, packet->bytes + place, sizeof payload);
+  if (payload.magic != LEAKS_MAGIC || payload.run != run || payload.way >= LEAKS_N_WAYS)
+    return -2;
+  return (int) payload.way;
+}
+
+static bool
+is_from_lan (const struct packet *packet, uint16_t ethertype)
+{
+  uint8_t lan[sizeof (struct in6_addr)];
+  bool four = ethertype == ETH_P_IP;
+  const void *source = four ? (const void *) &((const struct iphdr *) packet->bytes)->saddr
+                            : &((const struct ip6_hdr *) packet->bytes)->ip6_src;
+  inet_pton (four ? AF_INET : AF_INET6, four ? LEAKS_LAN4 : LEAKS_LAN6, lan);
+  return memcmp (source, lan, four ? 4 : 16) == 0;
+}
+
+static bool
+is_answer (const struct packet *packet, uint16_t ethertype)
+{
+  size_t place;
+  if (transport (packet, ethertype, &place) != IPPROTO_TCP ||
+      place + sizeof (struct tcphdr) > packet->size)
+    return false;
+  const struct tcphdr *tcp = (const struct tcphdr *) (packet->bytes + place);
+  return tcp->th_flags == TH_RST && is_from_lan (packet, ethertype);
+}
+
+static int
+listen_to_all (void)
+{
+  int fd = socket (AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons (ETH_P_ALL));
+  int buffer = BUFFER, on = 1;
+  if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0 ||
+      setsockopt (fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) < 0)
+    leaks_fail ("packet socket");
+  return fd;
+}
+
+static void
+look_at_lost (int fd, struct leaks_counts *counts)
+{
+  struct tpacket_stats stats;
+  socklen_t size = sizeof stats;
+  if (getsockopt (fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
+    counts->lost += stats.tp_drops; /* the kernel begins anew with each look */
+}
+
+static void
+note (struct leaks_counts *counts,
+      const struct packet *packet,
+      uint16_t ethertype,
+      uint32_t run,
+      bool by_lan)
+{
+  int way = way_of (packet, ethertype, run);
+  if (way == -2)
+    counts->strange++;
+  else if (way >= 0 && by_lan && is_answer (packet, ethertype))
+    counts->answers++;
+  else if (way >= 0)
+    counts->way[way][by_lan ? 0 : 1]++;
+}
+
+int
+main (int argc, char **argv)
+{
+  static uint8_t bytes[N_PACKETS][SNAP];
+  static struct sockaddr_ll from[N_PACKETS];
+  static struct iovec parts[N_PACKETS];
+  static struct mmsghdr messages[N_PACKETS];
+  if (argc != 4) {
+    fprintf (stderr, "usage: leaks-watch COUNTS LAN RUN\n");
+    return 2;
+  }
+  struct leaks_counts *counts = leaks_open_counts (argv[1]);
+  int lan = (int) if_nametoindex (argv[2]);
+  uint32_t run = (uint32_t) strtoul (argv[3], NULL, 10);
+  int fd = listen_to_all ();
+  for (int i = 0; i < N_PACKETS; i++) {
+    parts[i] = (struct iovec){bytes[i], SNAP};
+    messages[i].msg_hdr = (struct msghdr){
+        .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+  }
+  printf ("watching\n");
+  fflush (stdout);
+
+  for (uint64_t seen = 0;;) {
+    int count = recvmmsg (fd, messages, N_PACKETS, MSG_WAITFORONE, NULL);
+    if (count < 0)
+      continue; /* ENETDOWN: a tunnel went */
+    for (int i = 0; i < count; i++) {
+      struct packet packet = {bytes[i], messages[i].msg_len};
+      note (counts, &packet, ntohs (from[i].sll_protocol), run, from[i].sll_ifindex == lan);
+    }
+    seen += (uint64_t) count;
+    if (count < N_PACKETS || seen > LOOK_AT_LOST) {
+      look_at_lost (fd, counts);
+      seen = 0;
+    }
+  }
+}
