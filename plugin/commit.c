@@ -199,7 +199,12 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
   g_autoptr (GError) error = NULL;
   if (write_together (ops, runtime_dir, &error))
     return;
+  gboolean hopeless = g_error_matches (error, CG_ERROR, CG_ERROR_ABSENT);
   for (guint i = 0; i < ops->len; i++) {
+    if (hopeless) {
+      note_unguarded (run, ops->pdata[i], error);
+      continue;
+    }
     CgOp op = *(const CgOp *) ops->pdata[i];
     g_autoptr (GPtrArray) alone = g_ptr_array_new ();
     g_autoptr (GError) why = NULL;

@@ -45,8 +45,8 @@ def test_the_guard_lets_the_tunnel_itself_through(confined, endpoint, mark):
 
 def test_without_that_the_tunnel_carries_nothing(tunnel):
     """So that the tests above show something."""
-    handles = [line.split()[-1] for line in sh("nft -a list chain inet custom-gateway-wg0 confined").splitlines()
-               if "sport" in line]
+    listed = sh("nft -a list chain inet custom-gateway-wg0 confined").splitlines()
+    handles = [line.split()[-1] for line in listed if "sport" in line]
     assert handles
     sh(*(f"nft delete rule inet custom-gateway-wg0 confined handle {handle}" for handle in handles))
     assert people.ask(CONFINED) == "EPERM"
@@ -96,7 +96,7 @@ def test_another_port_of_the_tunnel(tunnel):
     must_be_up()
 
 
-GRE = {
+KINDS = {
     "gre": "type gre local 192.0.2.{near} remote 192.0.2.{far}",
     "ipip": "type ipip local 192.0.2.{near} remote 192.0.2.{far}",
     "ip6gre": "type ip6gre local 2001:db8:1::{near} remote 2001:db8:1::{far}",
@@ -104,17 +104,31 @@ GRE = {
 }
 
 
-@pytest.mark.parametrize("kind", GRE)
+def make_ipsec(namespace: str, near: str, far: str) -> None:
+    """Without encryption: ESP is ESP."""
+    ip = f"ip {namespace} xfrm"
+    for source, target in ((near, far), (far, near)):
+        sh(f"{ip} state add src {source} dst {target} proto esp spi 0x10{target[-1]} reqid 5 mode tunnel"
+           " enc 'ecb(cipher_null)' '' auth 'hmac(sha1)' 0x0102030405060708090a0b0c0d0e0f1011121314")
+    sh(f"{ip} policy add dir out mark 5 tmpl src {near} dst {far} proto esp reqid 5 mode tunnel",
+       f"{ip} policy add dir in mark 5 tmpl src {far} dst {near} proto esp reqid 5 mode tunnel")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_other_tunnels_of_the_kernel(confined, kind):
     """What wraps packets into a protocol that no program can send."""
-    made = sh("ip link add wg0 " + GRE[kind].format(near=2, far=1) + " 2>&1 || echo failed")
+    made = sh("ip link add wg0 " + KINDS[kind].format(near=2, far=1) + " 2>&1 || echo failed")
     if "failed" in made:
         pytest.skip(made)
-    sh("ip -n world link add tunnel " + GRE[kind].format(near=1, far=2),
+    sh("ip -n world link add tunnel " + KINDS[kind].format(near=1, far=2),
        "ip -n world addr add 10.67.0.1/24 dev tunnel", "ip -n world link set tunnel up",
        "ip addr add 10.67.0.2/24 dev wg0", "ip link set wg0 up", "custom-gateway reapply")
     try:
+        if kind == "vti":
+            make_ipsec("", "192.0.2.2", "192.0.2.1")
+            make_ipsec("-n world", "192.0.2.1", "192.0.2.2")
         assert people.ask(CONFINED) == "10.67.0.2"
         assert escape() == "EPERM"
     finally:
-        sh("ip -n world link del tunnel")
+        sh("ip -n world link del tunnel", "ip xfrm state flush", "ip xfrm policy flush",
+           "ip -n world xfrm state flush", "ip -n world xfrm policy flush")
