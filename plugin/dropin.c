@@ -57,7 +57,7 @@ cg_dropin_for_service (const CgGateway *gateway)
   g_string_append (text, "[Service]\nExecCondition=+" CG_PROGRAM " event service start %n\n");
   if (gateway->on_down == CG_ON_DOWN_STOP)
     g_string_append (text, "ExecStopPost=-+" CG_PROGRAM " event service stop %n\n");
-  /* DNS=: here */
+  /* cg_dropin_append_dns (text, gateway) belongs here: we are in [Service] */
   return g_strdup (text->str);
 }
 
