@@ -10,7 +10,7 @@
 #define MANAGER_PATH   "/org/freedesktop/systemd1"
 #define UNIT_PATH      MANAGER_PATH "/unit/"
 #define MANAGER        "org.freedesktop.systemd1.Manager"
-#define SECONDS        5
+#define SECONDS        15 /* process 1 is busy for some during a reload, and at boot */
 
 /* One conversation: everything is asked at once, and what is late is not waited for. */
 typedef struct {
