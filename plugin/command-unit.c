@@ -91,7 +91,8 @@ is_to_resume (const CgGateway *gateway, const CgServiceFact *fact)
   const char *result = g_getenv ("SERVICE_RESULT"); /* systemd.exec(5) */
   if (cg_service_is_stopping (gateway->unit))
     return TRUE;
-  return g_strcmp0 (fact->job, "stop") != 0 && result && !g_str_equal (result, "success");
+  return g_strcmp0 (fact->job, "stop") != 0 && result && !g_str_equal (result, "success") &&
+         !g_str_equal (result, "exec-condition"); /* which is a start that was not wanted */
 }
 
 static gboolean

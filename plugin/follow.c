@@ -45,13 +45,15 @@ look (const CgOptions *options, const CgConfig *config, GError **error)
   return netlink ? cg_facts_gather (config, netlink, options->runtime_dir, error) : NULL;
 }
 
-/* Whether one of the gateways has a unit, so that there is a reason to look. */
+/* Whether one of the gateways has a unit that follows, so that there is a reason to look. */
 static gboolean
 have_units (const CgConfig *config)
 {
-  for (guint i = 0; i < config->gateways->len; i++)
-    if (((const CgGateway *) config->gateways->pdata[i])->unit)
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (gateway->unit && gateway->on_down == CG_ON_DOWN_STOP)
       return TRUE;
+  }
   return FALSE;
 }
 

@@ -89,7 +89,10 @@ write_gateway (const char *directory, const CgGateway *gateway)
     write_dropin (directory, *service, "50-custom-gateway.conf", of_service);
   write_dropin (directory, unit, "50-interface.conf", of_gateway);
   write_dropin (directory, settle, "50-interface.conf", of_settle);
-  if (interface_unit)
+  /* an interface that has just come has no address yet: that is worth a look only to those whom
+   * nobody else tells */
+  gboolean follows = gateway->services[0] && gateway->on_down == CG_ON_DOWN_STOP;
+  if (interface_unit && (gateway->interface_unit || follows))
     write_want (directory, interface_unit, settle, "custom-gateway-settle@.service");
 }
 

@@ -10,12 +10,14 @@
 #define MANAGER_PATH   "/org/freedesktop/systemd1"
 #define UNIT_PATH      MANAGER_PATH "/unit/"
 #define MANAGER        "org.freedesktop.systemd1.Manager"
-#define SECONDS        5
+#define SECONDS        10 /* process 1 is busy for some during a reload, and at boot */
+#define NUDGE_MS       20
 
 /* One conversation: everything is asked at once, and what is late is not waited for. */
 typedef struct {
   GMainContext *context;
   GSource *alarm;
+  GSource *nudge;
   GCancellable *cancellable;
   GDBusConnection *connection;
   const char *destination; /* NULL if systemd itself is at the other end */
@@ -38,6 +40,8 @@ talk_free (Talk *talk)
 {
   g_source_destroy (talk->alarm);
   g_source_unref (talk->alarm);
+  g_source_destroy (talk->nudge);
+  g_source_unref (talk->nudge);
   g_clear_object (&talk->connection);
   g_object_unref (talk->cancellable);
   g_main_context_pop_thread_default (talk->context);
@@ -52,6 +56,20 @@ give_up (gpointer cancellable)
 {
   g_cancellable_cancel (cancellable);
   return G_SOURCE_REMOVE;
+}
+
+/* While systemd still writes its part of the authentication it leaves what has come behind ours in
+ * its buffer until more comes (its issue 17425; seen with 252: a StopUnit alone was done when we
+ * hung up). So more comes. */
+static gboolean
+send_more (gpointer data)
+{
+  const Talk *talk = data;
+  if (talk->connection)
+    g_dbus_connection_call (talk->connection, talk->destination, MANAGER_PATH,
+                            "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE,
+                            -1, NULL, NULL, NULL);
+  return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -109,6 +127,10 @@ talk_new (GError **error)
   talk->alarm = g_timeout_source_new_seconds (SECONDS);
   g_source_set_callback (talk->alarm, give_up, talk->cancellable, NULL);
   g_source_attach (talk->alarm, talk->context);
+
+  talk->nudge = g_timeout_source_new (NUDGE_MS);
+  g_source_set_callback (talk->nudge, send_more, talk, NULL);
+  g_source_attach (talk->nudge, talk->context);
 
   if (access (PRIVATE_SOCKET, W_OK) == 0 &&
       reach (talk, "unix:path=" PRIVATE_SOCKET, G_DBUS_CONNECTION_FLAGS_NONE))

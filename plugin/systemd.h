@@ -5,7 +5,7 @@
 
 /* The part "systemd" of module.h: what it takes D-Bus to ask and to tell systemd. Both functions
  * ask systemd itself, without a bus, if they may (root may), so they work from the first unit of a
- * boot on; otherwise by the system bus. Neither takes more than five seconds in all. Errors are
+ * boot on; otherwise by the system bus. Neither takes more than ten seconds in all. Errors are
  * GIO's. */
 
 /* Asks for all units at once, and fills each CgServiceFact of the array in but for its uid. A unit

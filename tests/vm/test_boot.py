@@ -17,6 +17,7 @@ def when(unit: str, moment: str) -> int:
 
 
 def test_a_service_that_starts_before_the_network_finds_its_rules():
+    services.wait_for("tests-early", "inactive")
     rules = json.loads(pathlib.Path("/run/tests-early.json").read_text(encoding="ascii"))
     games = pwd.getpwnam("games").pw_uid
     assert [rule["uid_start"] for rule in rules if rule.get("protocol") in guest.OURS].count(games) == 1
