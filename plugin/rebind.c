@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define _GNU_SOURCE /* statx(2) */
+#define _GNU_SOURCE /* statx(2); NOLINT(bugprone-reserved-identifier) */
 #include "rebind.h"
 
 #include <fcntl.h>

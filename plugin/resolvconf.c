@@ -167,14 +167,14 @@ create (const char *path, const char *content, GError **error)
 gboolean
 cg_resolvconf_write (const char *path, const char *text, GError **error)
 {
-  char content[FILE_SIZE];
-  g_assert (strlen (text) <= FILE_SIZE);
-  memset (content, '\n', sizeof content);
-  memcpy (content, text, strlen (text));
+  g_autoptr (GString) content = g_string_new (text);
+  g_assert (content->len <= FILE_SIZE);
+  while (content->len < FILE_SIZE)
+    g_string_append_c (content, '\n');
   int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT)
-    return create (path, content, error);
-  gboolean written = fd >= 0 && overwrite (fd, content);
+    return create (path, content->str, error);
+  gboolean written = fd >= 0 && overwrite (fd, content->str);
   if (!written)
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
   if (fd >= 0)

@@ -141,9 +141,12 @@ def test_a_bad_file_sets_nobodys_questions_free(lab):
 
 def test_what_is_in_the_way_is_said_and_holds_up_nothing_else(lab):
     path(lab).parent.mkdir(parents=True)
-    path(lab).symlink_to("/etc/hostname")
+    other = lab.directory / "other"
+    other.write_text("of somebody else\n", encoding="ascii")
+    path(lab).symlink_to(other)
     lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
     done = lab.cg("reapply", check=False)
     assert done.returncode == 1
     assert str(path(lab).relative_to(lab.run_dir)) in done.stderr
+    assert other.read_text(encoding="ascii") == "of somebody else\n"
     assert lab.rules(4) and lab.rules(6)
