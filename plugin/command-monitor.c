@@ -48,6 +48,16 @@ typedef struct {
   gboolean is_ready, is_flooded, is_over;
 } Monitor;
 
+static void
+monitor_clear (Monitor *monitor)
+{
+  g_clear_pointer (&monitor->watch, cg_watch_free);
+  g_clear_pointer (&monitor->interest, cg_interest_free);
+  g_clear_pointer (&monitor->shelf, g_variant_unref);
+  g_clear_pointer (&monitor->failure, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Monitor, monitor_clear)
+
 static int
 open_signals (void)
 {
@@ -342,7 +352,7 @@ int
 cg_command_monitor (const CgOptions *options, const char *const *arguments)
 {
   g_autoptr (GError) error = NULL;
-  Monitor monitor = {
+  g_auto (Monitor) monitor = {
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
       .tunnel = cg_pace_new (),

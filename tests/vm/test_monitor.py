@@ -112,29 +112,6 @@ def test_the_reverse_path_filter_and_the_guard_from_within_the_unit(lan, monitor
     sh("wg-quick down wg0")
 
 
-def test_networkd_without_our_snippet(networkd, monitor):
-    test_networkd.write_wg0(networkd)
-    snippet = test_networkd.SNIPPET
-    snippet.parent.mkdir(exist_ok=True)
-    snippet.symlink_to("/dev/null")
-    try:
-        sh("networkctl reload")
-        wait_until("up", is_up)
-        with guest.monitor() as events:
-            sh("systemctl stop networkd-dispatcher", "systemctl restart systemd-networkd")
-            wait_until("a loss", lambda: events.lost)
-            wait_until("the repair", is_up)
-            wait_until("configured",
-                       lambda: "configured" in sh("networkctl --no-legend list wg0"))
-        wait_until("the repair", is_up)
-        must_be_up()
-    finally:
-        snippet.unlink()
-        for name in ("wg0.netdev", "wg0.network"):
-            (test_networkd.FILES / name).unlink(missing_ok=True)
-        sh("systemctl restart systemd-networkd", "ip link del wg0 || true")
-
-
 def test_killed_it_is_started_again(lan, monitor):
     before = main_pid()
     sh(f"systemctl kill -s KILL --kill-whom=main {UNIT}", "ip rule del priority 500")
@@ -176,3 +153,26 @@ def test_what_it_takes(lan, monitor):
     print("resident:", status["VmRSS"].strip(), "of it anonymous:", status["RssAnon"].strip(),
           "of the whole unit:", show("MemoryCurrent")["MemoryCurrent"])
     assert int(status["VmRSS"].split()[0]) < 4096
+
+
+def test_networkd_without_our_snippet(networkd, monitor):
+    test_networkd.write_wg0(networkd)
+    snippet = test_networkd.SNIPPET
+    snippet.parent.mkdir(exist_ok=True)
+    snippet.symlink_to("/dev/null")
+    try:
+        sh("networkctl reload")
+        wait_until("up", is_up)
+        with guest.monitor() as events:
+            sh("systemctl stop networkd-dispatcher", "systemctl restart systemd-networkd")
+            wait_until("a loss", lambda: events.lost)
+            wait_until("the repair", is_up)
+            wait_until("configured",
+                       lambda: "configured" in sh("networkctl --no-legend list wg0"))
+        wait_until("the repair", is_up)
+        must_be_up()
+    finally:
+        snippet.unlink()
+        for name in ("wg0.netdev", "wg0.network"):
+            (test_networkd.FILES / name).unlink(missing_ok=True)
+        sh("systemctl restart systemd-networkd", "ip link del wg0 || true")
