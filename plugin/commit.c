@@ -208,7 +208,7 @@ write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
     CgOp op = *(const CgOp *) ops->pdata[i];
     g_autoptr (GPtrArray) alone = g_ptr_array_new ();
     g_autoptr (GError) why = NULL;
-    op.guard.refill = FALSE;
+    op.guard.how = CG_GUARD_REPLACE;
     g_ptr_array_add (alone, &op);
     if (!write_together (alone, runtime_dir, &why))
       note_unguarded (run, ops->pdata[i], why);

@@ -240,14 +240,14 @@ guard_is_planned (const CgPlan *plan, const char *gateway)
 }
 
 static void
-add_guard_op (GArray *ops, CgStep step, const CgGuardPlan *guard, const char *text, gboolean refill)
+add_guard_op (GArray *ops, CgStep step, const CgGuardPlan *guard, const char *text, int how)
 {
   CgOp op = {.step = step,
              .guard = {.gateway = guard->gateway,
                        .text = text,
                        .table = guard->table,
                        .required = guard->required,
-                       .refill = refill}};
+                       .how = how}};
   g_array_append_val (ops, op);
 }
 
@@ -258,10 +258,13 @@ diff_guard (GArray *ops, const CgGuardPlan *guard, const CgFacts *facts)
   const char *first = guard->wide ? guard->wide : guard->text;
   if (guard_is_right (untouched, guard->text))
     return;
+  int how = untouched ? CG_GUARD_REFILL : CG_GUARD_REPLACE;
+  if (!facts->guards_unseen && !find_guard (facts->guards, guard->gateway))
+    how = CG_GUARD_CREATE;
   if (!guard_is_right (untouched, first))
-    add_guard_op (ops, CG_STEP_GUARD, guard, first, untouched != NULL);
+    add_guard_op (ops, CG_STEP_GUARD, guard, first, how);
   if (guard->wide)
-    add_guard_op (ops, CG_STEP_UNGUARD, guard, guard->text, TRUE);
+    add_guard_op (ops, CG_STEP_UNGUARD, guard, guard->text, CG_GUARD_REFILL);
 }
 
 static void
@@ -331,8 +334,12 @@ cg_guard_op_commands (const CgGuardOp *guard)
 {
   if (!guard->text)
     return cg_guard_removal (guard->gateway);
-  g_autofree char *before =
-      guard->refill ? cg_guard_emptying (guard->gateway) : cg_guard_removal (guard->gateway);
+  static char *(*const starts[]) (const char *) = {
+      [CG_GUARD_REPLACE] = cg_guard_removal,
+      [CG_GUARD_REFILL] = cg_guard_emptying,
+      [CG_GUARD_CREATE] = cg_guard_creation,
+  };
+  g_autofree char *before = starts[guard->how](guard->gateway);
   return g_strconcat (before, "; ", guard->text, NULL);
 }
 

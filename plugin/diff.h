@@ -36,7 +36,12 @@ typedef struct {
   const char *text; /* NULL: to be taken away */
   guint32 table;    /* the gateway's routing table, 0 if it has none */
   gboolean required;
-  gboolean refill; /* it stands as we wrote it: to be emptied and filled, not replaced */
+  enum {
+    CG_GUARD_REPLACE, /* takes away whatever has its name before */
+    CG_GUARD_REFILL,  /* it stands as we wrote it: empties and fills it */
+    CG_GUARD_CREATE,  /* there is none: fails if there is one by now, and is the fastest, since the
+                         kernel need not wait until nobody looks at what it takes away */
+  } how;
 } CgGuardOp;
 
 /* What a gateway's resolv.conf is to say. */

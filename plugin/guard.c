@@ -229,3 +229,10 @@ cg_guard_emptying (const char *gateway)
                           "4; flush set inet %s " CG_NFT_ENDPOINTS "6",
                           table, table, table, table);
 }
+
+char *
+cg_guard_creation (const char *gateway)
+{
+  g_autofree char *table = cg_nft_table_of (gateway);
+  return g_strdup_printf ("create table inet %s", table);
+}

@@ -10,7 +10,7 @@
  * destination of what comes (CVE-2019-14899); packets that the kernel sends for a closed socket
  * belong to no uid. */
 
-/* All of the table as one line of nft(8) commands, for behind one of the two below. Pure. more:
+/* All of the table as one line of nft(8) commands, for behind one of those below. Pure. more:
  * further uids to hold (CgUidRange), NULL if there are none. The caller owns the result. */
 char *cg_guard_text (const CgTunnel *tunnel, const GArray *more);
 
@@ -22,3 +22,6 @@ char *cg_guard_removal (const char *gateway);
 /* The line that empties it instead, for a table that stands as we wrote it: its chains stay, and a
  * packet meets either all old rules or all new ones. */
 char *cg_guard_emptying (const char *gateway);
+
+/* The line that makes it where there is none, and fails where there is one. */
+char *cg_guard_creation (const char *gateway);

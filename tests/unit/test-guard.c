@@ -203,6 +203,17 @@ comes_between_the_rules_and_the_way (void)
   g_assert_true (rule && guard && way && rule < guard && guard < way);
 }
 
+/* If there is one by then, the transaction must fail: what else it holds is not known. */
+static void
+is_made_where_there_is_none (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL);
+  g_autofree char *ops = run (world);
+  g_assert_nonnull (
+      strstr (ops, "nft 'create table inet custom-gateway-wg0; table inet custom-gateway-wg0 {"));
+}
+
 static void
 is_left_alone_if_right (void)
 {
@@ -263,11 +274,11 @@ holds_who_moves_until_the_other_one_does (void)
   add_found (world, "wg0", "same", "1500 1501");
   g_autofree char *ops = run (world);
   const char *both = strstr (ops, "elements = { 1500-1501 }"),
-             *new = strstr (ops, "elements = { 1501 }"), *last = strstr (ops, "rule add"),
+             *fresh = strstr (ops, "elements = { 1501 }"), *last = strstr (ops, "rule add"),
              *refill = strstr (ops, "nft 'flush table inet custom-gateway-wg0"),
              *alone = strstr (ops, "elements = { 1500 }");
-  g_assert_true (last && both && new &&refill &&alone);
-  g_assert_true (last < both && last < new &&both < refill &&new < refill &&refill < alone);
+  g_assert_true (last && both && fresh && refill && alone);
+  g_assert_true (last < both && last < fresh && both < refill && fresh < refill && refill < alone);
 }
 
 static void
@@ -393,6 +404,7 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/table-of-a-name-with-an-at", table_of_a_name_with_an_at);
   g_test_add_func ("/guard/comes-between-the-rules-and-the-way",
                    comes_between_the_rules_and_the_way);
+  g_test_add_func ("/guard/is-made-where-there-is-none", is_made_where_there_is_none);
   g_test_add_func ("/guard/is-left-alone-if-right", is_left_alone_if_right);
   g_test_add_func ("/guard/is-written-if-somebody-changed-it", is_written_if_somebody_changed_it);
   g_test_add_func ("/guard/is-refilled-if-it-is-ours-still", is_refilled_if_it_is_ours_still);

@@ -49,7 +49,7 @@ def test_without_that_the_tunnel_carries_nothing(tunnel):
     handles = [line.split()[-1] for line in listed if "sport" in line]
     assert handles
     sh(*(f"nft delete rule inet custom-gateway-wg0 confined handle {handle}" for handle in handles))
-    assert people.ask(CONFINED) == "EPERM"
+    assert people.ask(CONFINED) == "silence"
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.2", "::", "2001:db8:1::2"])
@@ -83,7 +83,6 @@ def test_a_peer_that_moves_is_found_again(tunnel):
     """By what WireGuard itself sends; no event tells of it."""
     sh("ip -n world addr add 192.0.2.7/24 dev eth0 || true")
     sh(f"wg set wg0 peer {tunnel.server_public} endpoint 192.0.2.7:51820")
-    assert people.ask(CONFINED) in ("EPERM", "wg0")
     wait_until("the tunnel to the new address", lambda: people.ask(CONFINED) == "wg0", 60)
     sh("! custom-gateway status", "custom-gateway reapply", "custom-gateway status")
     assert people.ask(CONFINED) == "wg0"
@@ -91,7 +90,7 @@ def test_a_peer_that_moves_is_found_again(tunnel):
 
 def test_another_port_of_the_tunnel(tunnel):
     sh("wg set wg0 listen-port 51901")
-    assert people.ask(CONFINED) == "EPERM"
+    assert people.ask(CONFINED) == "silence"
     sh("custom-gateway reapply")
     must_be_up()
 
