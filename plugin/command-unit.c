@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "follow.h"
-#include "module.h"
 #include "records.h"
 #include "resolve.h"
-#include "systemd.h"
 
 /* A unit that we cannot confine must not start. */
 static int
@@ -179,15 +177,8 @@ who_stops (const CgOptions *options, const CgConfig *config, const CgGateway *ga
       g_strdup_printf ("%u", cg_follow_tunnel (options, config, gateway, &error));
   if (g_str_equal (now, CG_NO_TUNNEL) || g_strcmp0 (then, now) != 0)
     return CG_STOPPED_BY_TUNNEL;
-  if (!gateway->interface_unit)
-    return CG_STOPPED_BY_HAND;
-  g_autoptr (GPtrArray) facts = cg_service_facts_new ();
-  CgServiceFact *unit = cg_service_fact_new (gateway->interface_unit);
-  g_ptr_array_add (facts, unit);
-  CgSystemdLook look = (CgSystemdLook) cg_module_symbol ("systemd", "cg_systemd_look", &error);
-  if (!look || !look (facts, &error))
-    g_warning ("%s", error->message);
-  return cg_service_is_stopping (unit) ? CG_STOPPED_BY_TUNNEL : CG_STOPPED_BY_HAND;
+  gboolean with_tunnel = gateway->tunnel_unit && cg_service_is_stopping (gateway->tunnel_unit);
+  return with_tunnel ? CG_STOPPED_BY_TUNNEL : CG_STOPPED_BY_HAND;
 }
 
 /* When the unit stops its services have stopped before it. What does not rest stays confined. */

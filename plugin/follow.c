@@ -6,6 +6,15 @@
 #include "records.h"
 #include "systemd.h"
 
+/* Whether the tunnel is there to stay, as far as the unit that sets it up is concerned: to start
+ * our unit, which requires that one, would start it again. */
+static gboolean
+stays (const CgGateway *gateway)
+{
+  const CgServiceFact *unit = gateway->tunnel_unit;
+  return !unit || (cg_service_is_running (unit) && !cg_service_is_stopping (unit));
+}
+
 CgFollow
 cg_follow_decide (const CgTunnel *tunnel)
 {
@@ -18,7 +27,8 @@ cg_follow_decide (const CgTunnel *tunnel)
     return is_up ? CG_FOLLOW_NOTHING : CG_FOLLOW_STOP;
   if (cg_service_is_running (unit)) /* it is on its way */
     return CG_FOLLOW_NOTHING;
-  return is_up && !gateway->by_hand ? CG_FOLLOW_START : CG_FOLLOW_NOTHING;
+  gboolean start = is_up && stays (gateway) && !gateway->by_hand;
+  return start ? CG_FOLLOW_START : CG_FOLLOW_NOTHING;
 }
 
 void

@@ -25,6 +25,7 @@ cg_gateway_free (CgGateway *gateway)
   g_ptr_array_unref (gateway->found);
   g_clear_pointer (&gateway->unit, cg_service_fact_free);
   g_clear_pointer (&gateway->text, g_bytes_unref);
+  g_clear_pointer (&gateway->tunnel_unit, cg_service_fact_free);
   g_free (gateway);
 }
 

@@ -48,8 +48,9 @@ typedef struct {
   /* What cg_resolve found out about Services=. */
   GPtrArray *found;    /* CgServiceFact, one a service in their order; empty if systemd is silent */
   CgServiceFact *unit; /* custom-gateway@NAME.service; NULL likewise, and without Services= */
-  gboolean stopped;    /* it was stopped with its services, and nobody else is to be confined */
-  gboolean by_hand;    /* it was the administrator who stopped the unit */
+  CgServiceFact *tunnel_unit; /* InterfaceUnit=; NULL likewise */
+  gboolean stopped; /* it was stopped with its services, and nobody else is to be confined */
+  gboolean by_hand; /* it was the administrator who stopped the unit */
 } CgGateway;
 
 void cg_gateway_free (CgGateway *gateway);

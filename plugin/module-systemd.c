@@ -283,7 +283,8 @@ cg_systemd_look (GPtrArray *facts, GError **error)
     CgServiceFact *fact = facts->pdata[i];
     g_autofree char *path = unit_path (fact->name);
     ask_properties (path, BUS_NAME ".Unit", (Call){talk, take_unit, fact, FALSE});
-    ask_properties (path, BUS_NAME ".Service", (Call){talk, take_service, fact, FALSE});
+    if (g_str_has_suffix (fact->name, ".service"))
+      ask_properties (path, BUS_NAME ".Service", (Call){talk, take_service, fact, FALSE});
   }
   /* systemd answers in the order in which it was asked: the units' own names are known by then */
   ask (MANAGER_PATH, MANAGER, "ListJobs", NULL, "(a(usssoo))",

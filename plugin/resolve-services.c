@@ -151,6 +151,10 @@ list_units (CgConfig *config)
     g_autofree char *unit = cg_gateway_unit_name (gateway);
     gateway->unit = cg_service_fact_new (unit);
     g_ptr_array_add (facts, gateway->unit);
+    if (gateway->interface_unit) {
+      gateway->tunnel_unit = cg_service_fact_new (gateway->interface_unit);
+      g_ptr_array_add (facts, gateway->tunnel_unit);
+    }
     for (char **service = gateway->services; *service; service++) {
       CgServiceFact *fact = cg_service_fact_new (*service);
       g_ptr_array_add (gateway->found, fact);
@@ -167,6 +171,7 @@ forget_units (CgConfig *config)
   for (guint i = 0; i < config->gateways->len; i++) {
     CgGateway *gateway = config->gateways->pdata[i];
     g_clear_pointer (&gateway->unit, cg_service_fact_free);
+    g_clear_pointer (&gateway->tunnel_unit, cg_service_fact_free);
     g_ptr_array_set_size (gateway->found, 0);
   }
 }

@@ -298,6 +298,7 @@ static const struct FollowCase {
   const char *job;
   gboolean is_up, by_hand;
   CgFollow follow;
+  const char *tunnel_unit, *tunnel_job; /* the state of InterfaceUnit=, and its job */
 } follow_cases[] = {
     {"up-and-inactive", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START},
     {"up-and-failed", "", "failed", NULL, TRUE, FALSE, CG_FOLLOW_START},
@@ -310,6 +311,11 @@ static const struct FollowCase {
     {"down-and-inactive", "", "inactive", NULL, FALSE, FALSE, CG_FOLLOW_NOTHING},
     {"block-up", "OnDown=block\n", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING},
     {"block-down", "OnDown=block\n", "active", NULL, FALSE, FALSE, CG_FOLLOW_NOTHING},
+    {"its-unit-is-active", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START, "active"},
+    {"its-unit-starts", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START, "activating", "start"},
+    {"its-unit-is-to-stop", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "active", "stop"},
+    {"its-unit-stops", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "deactivating"},
+    {"its-unit-is-inactive", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "inactive"},
 };
 
 static void
@@ -321,6 +327,11 @@ follows (gconstpointer data)
   CgGateway *gateway = add (world, "wg0", lines, &alices, test->state);
   gateway->unit->job = g_strdup (test->job);
   gateway->by_hand = test->by_hand;
+  if (test->tunnel_unit) {
+    gateway->tunnel_unit = cg_service_fact_new ("tunnel.service");
+    gateway->tunnel_unit->active_state = g_strdup (test->tunnel_unit);
+    gateway->tunnel_unit->job = g_strdup (test->tunnel_job);
+  }
   CgTunnel *tunnel = &g_array_index (world->facts->tunnels, CgTunnel, 0);
   tunnel->is_up = test->is_up;
   g_assert_cmpint (cg_follow_decide (tunnel), ==, test->follow);

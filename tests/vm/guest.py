@@ -114,6 +114,8 @@ def no_gateways() -> None:
     for file in pathlib.Path("/etc/custom-gateway").glob("**/*.conf"):
         file.unlink()
     sh("custom-gateway reapply")
+    if pathlib.Path("/run/systemd/generator/sysinit.target.wants/custom-gateway.service").exists():
+        sh("systemctl daemon-reload")  # what the generator made of them
 
 
 # Looking

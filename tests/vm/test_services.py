@@ -129,14 +129,17 @@ def test_a_service_that_cannot_be_confined_does_not_start(no_units):
 def test_crash_loop_while_the_tunnel_flaps(no_units):
     services.unit("foo.service", f"ExecStart=/bin/bash -c 'for i in 1 2 3; do {STEP}; done; exit 1'",
                   "Restart=always", "RestartSec=100ms")
-    sh("systemctl enable foo")
-    services.gateway("wg0", "Services=foo")
+    services.unit("bar.service", "ExecStart=sleep infinity", "ExecStop=sleep 1")
+    sh("systemctl enable foo bar")
+    services.gateway("wg0", "Services=foo bar")
     with nothing_on_the_lan():
         services.tunnel_up(no_units)
         for _ in range(3):
+            wait_for("bar", "active")
             services.tunnel_down()
+            services.tunnel_again()  # before all has stopped
             sh("systemctl daemon-reload")
-            services.tunnel_again()
+        wait_for("bar", "active")
         settled()
         wait_until("foo", lambda: state("foo") in ("active", "activating"))
         must_be_up()
