@@ -25,48 +25,47 @@ identify (int flags)
 }
 
 static gboolean
-bind_service (const CgGateway *gateway, const char *unit, const char *path)
+bind_services (const CgGateway *gateway, const char *runtime_dir, GError **error)
 {
-  g_autoptr (GError) error = NULL;
-  typeof (&cg_systemd_bind) bind = cg_module_symbol ("systemd", "cg_systemd_bind", &error);
-  if (bind && bind (unit, path, RESOLV_CONF, &error)) {
-    g_info ("%s: %s has the resolv.conf of %s", gateway->name, unit, gateway->name);
-    return TRUE;
-  }
-  g_warning ("%s: %s was replaced, and services that run may see the new one until they are "
-             "restarted: %s",
-             gateway->name, RESOLV_CONF, error->message);
-  return FALSE;
+  g_autofree char *path = cg_resolvconf_path (runtime_dir, gateway->name);
+  typeof (&cg_systemd_bind) bind = cg_module_symbol ("systemd", "cg_systemd_bind", error);
+  return bind && bind ((const char *const *) gateway->services, path, RESOLV_CONF, error);
+}
+
+static gboolean
+needs_binding (const CgGateway *gateway)
+{
+  return gateway->dns_mode != CG_DNS_NONE && gateway->services[0];
 }
 
 static gboolean
 bind_all (const CgConfig *config, const char *runtime_dir)
 {
-  gboolean done = TRUE;
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    g_autofree char *path = cg_resolvconf_path (runtime_dir, gateway->name);
-    for (char **unit = gateway->services; *unit && gateway->dns_mode != CG_DNS_NONE; unit++)
-      done = bind_service (gateway, *unit, path) && done;
+    g_autoptr (GError) error = NULL;
+    if (!needs_binding (gateway) || bind_services (gateway, runtime_dir, &error))
+      continue;
+    g_warning ("%s: " RESOLV_CONF " was replaced, and services that run may see the new one: %s",
+               gateway->name, error->message);
+    return FALSE;
   }
-  return done;
+  return TRUE;
 }
 
 static gboolean
-has_services_with_dns (const CgConfig *config)
+anybody_needs_binding (const CgConfig *config)
 {
-  for (guint i = 0; i < config->gateways->len; i++) {
-    const CgGateway *gateway = config->gateways->pdata[i];
-    if (gateway->dns_mode != CG_DNS_NONE && gateway->services[0])
+  for (guint i = 0; i < config->gateways->len; i++)
+    if (needs_binding (config->gateways->pdata[i]))
       return TRUE;
-  }
   return FALSE;
 }
 
 void
 cg_rebind_resolvconfs (const CgConfig *config, const char *runtime_dir)
 {
-  if (!has_services_with_dns (config))
+  if (!anybody_needs_binding (config))
     return;
   g_autofree char *kept = g_build_filename (runtime_dir, "dns", ".replaced", NULL);
   g_autofree char *link = identify (AT_SYMLINK_NOFOLLOW);
