@@ -122,10 +122,12 @@ find_attribute (const struct nlmsghdr *message,
   return NULL;
 }
 
+/* libmnl reads attributes up to the padded length, whether the padding is there or not. */
 static gboolean
 has_header (const struct nlmsghdr *message, gsize size)
 {
-  return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (size);
+  return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (size) &&
+         message->nlmsg_len % NLMSG_ALIGNTO == 0;
 }
 
 static gboolean
