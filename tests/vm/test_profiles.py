@@ -31,9 +31,9 @@ def edit(*commands: str) -> None:
 
 
 def test_attach_and_detach(profile):
+    sh("custom-gateway attach wg0 Users=alice DNS=auto OnDown=block")
+    must_be_blocked()
     with alice_sends():
-        sh("custom-gateway attach wg0 Users=alice DNS=auto OnDown=block")
-        must_be_blocked()
         sh("nmcli connection up wg0")
         must_be_up()  # with its private key, then
     assert guest.status("wg0")["dns"] == ["10.64.0.1"]
