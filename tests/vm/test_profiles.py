@@ -130,7 +130,7 @@ def test_what_others_write_later_is_not_in_force(profile):
     sh("custom-gateway reapply")
     must_be_up()
     assert "no profile has the user data" in guest.warnings()
-    sh("nmcli connection delete wg0")
+    sh("nmcli connection down wg0", "nmcli connection delete wg0")
     must_be_blocked()
     sh(f"custom-gateway detach {nm.WG0_UUID}")
     must_be_released()
