@@ -107,14 +107,13 @@ def without_libnm():
     try:
         yield
     finally:
-        sh(f"umount $(readlink -f {LIBNM})")
+        sh(f"umount $(readlink -f {LIBNM})", "systemctl reset-failed NetworkManager-dispatcher || true")
 
 
 def test_without_libnm_it_is_said_if_a_gateway_asks(networkmanager, clean):
     nm.load_wg0(networkmanager)
     guest.gateway("wg0")
     with without_libnm():
-        sh("nmcli --version || true")
         sh("custom-gateway reapply")
         assert "libnm" not in guest.warnings()
         guest.gateway("wg0", "Connection=wg0")
@@ -123,16 +122,25 @@ def test_without_libnm_it_is_said_if_a_gateway_asks(networkmanager, clean):
         must_be_blocked()
 
 
-def test_without_libnm_the_hook_knows(tunnel):
-    with without_libnm():
-        # nmcli has no libnm either
-        sh("busctl call org.freedesktop.NetworkManager /org/freedesktop/NetworkManager"
-           " org.freedesktop.NetworkManager ActivateConnection ooo"
-           f" $(busctl -j call org.freedesktop.NetworkManager /org/freedesktop/NetworkManager/Settings"
-           f" org.freedesktop.NetworkManager.Settings GetConnectionByUuid s {nm.WG0_UUID}"
-           " | sed 's/.*\\[\"//; s/\".*//') / /")
-        guest.wait_until("the tunnel", guest.is_up)
-        must_be_up()
+def hook(action: str) -> None:
+    """What NetworkManager's dispatcher does; without libnm it cannot run itself."""
+    place = "pre-up.d/" if action == "pre-up" else ""
+    sh(f"CONNECTION_ID=wg0 CONNECTION_UUID={nm.WG0_UUID} IP4_NAMESERVERS=10.64.0.1"
+       f" CONNECTION_FILENAME={nm.ETC}/wg0.nmconnection"
+       f" /usr/lib/NetworkManager/dispatcher.d/{place}50-custom-gateway wg0 {action}")
+
+
+@pytest.mark.parametrize("action", ["pre-up", "up"])
+def test_without_libnm_the_hook_knows(tunnel, action):
+    sh("systemctl mask --runtime --now NetworkManager-dispatcher")
+    try:
+        sh("custom-gateway reapply", "nmcli connection up wg0")
+        must_be_blocked()
+        with without_libnm():
+            hook(action)
+            must_be_up()
+    finally:
+        sh("systemctl unmask --runtime NetworkManager-dispatcher")
 
 
 def test_networkmanager_that_hangs_holds_nobody_up(tunnel):

@@ -31,9 +31,9 @@ def edit(*commands: str) -> None:
 
 
 def test_attach_and_detach(profile):
+    sh("custom-gateway attach wg0 Users=alice DNS=auto OnDown=block")
+    must_be_blocked()
     with alice_sends():
-        sh("custom-gateway attach wg0 Users=alice DNS=auto OnDown=block")
-        must_be_blocked()
         sh("nmcli connection up wg0")
         must_be_up()  # with its private key, then
     assert guest.status("wg0")["dns"]["servers"] == ["10.64.0.1"]
@@ -130,7 +130,7 @@ def test_what_others_write_later_is_not_in_force(profile):
     sh("custom-gateway reapply")
     must_be_up()
     assert "no profile has the user data" in guest.warnings()
-    sh("nmcli connection delete wg0")
+    sh("nmcli connection down wg0", "nmcli connection delete wg0")
     must_be_blocked()
     sh(f"custom-gateway detach {nm.WG0_UUID}")
     must_be_released()
