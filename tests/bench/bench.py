@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--build-dir", type=Path, required=True, metavar="DIR",
                         help="where meson built the project, best with --buildtype=release")
     parser.add_argument("--quick", action="store_true",
-                        help="only few users and few rounds, in under half a minute")
+                        help="only few users and few rounds, in under a minute")
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@
  * socket, which keeps its route; or tcp4, BURST KiB over a connection, until the last is
  * acknowledged. */
 
-#define _GNU_SOURCE /* setns, setfsuid */
+#define _GNU_SOURCE /* setns, setfsuid, sched_getcpu */
 #include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -37,6 +37,7 @@ static union {
 } server;
 static socklen_t server_size;
 static bool is_tcp, is_connected;
+static clockid_t the_clock;
 
 static void
 fail (const char *what)
@@ -50,6 +51,12 @@ choose_kind (const char *kind)
 {
   is_tcp = strncmp (kind, "tcp", 3) == 0;
   is_connected = is_tcp || kind[4] == 'c';
+  /* Of datagrams, the time that this thread had a processor: the way through the kernel to the far
+   * end of a veth is part of that, other programs are not. TCP has its other end in another thread.
+   */
+  the_clock = !is_tcp          ? CLOCK_THREAD_CPUTIME_ID
+              : kind[4] == 'p' ? CLOCK_PROCESS_CPUTIME_ID
+                               : CLOCK_MONOTONIC;
   if (kind[3] == '6') {
     server.six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons (PORT)};
     inet_pton (AF_INET6, "2001:db8:ffff::1", &server.six.sin6_addr);
@@ -88,7 +95,9 @@ throw_away (void *data)
 static int
 open_server (int namespace)
 {
-  int fd = open_in (namespace, 0), small = 1;
+  int fd = open_in (namespace, 0), small = 1, on = 1;
+  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on,
+              sizeof on); /* the last kind's connections linger */
   /* datagrams are left to lie, and dropped when there is no more room: no ICMP error comes back */
   if (!is_tcp)
     setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -112,14 +121,22 @@ open_lane (int namespace, int listener, uid_t uid)
   return fd;
 }
 
-/* Of datagrams, the time that this thread had a processor: the way through the kernel to the far
- * end of a veth is part of that, other programs are not. Of TCP, whose other end is another thread,
- * the time that passed. */
+/* Where two processors share the work, who of them waits for whom is a matter of luck. */
+static void
+stay_on_one_processor (void)
+{
+  cpu_set_t set;
+  CPU_ZERO (&set);
+  CPU_SET (sched_getcpu (), &set);
+  if (sched_setaffinity (0, sizeof set, &set) < 0)
+    fail ("sched_setaffinity");
+}
+
 static int64_t
 now (void)
 {
   struct timespec time;
-  clock_gettime (is_tcp ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
+  clock_gettime (the_clock, &time);
   return time.tv_sec * INT64_C (1000000000) + time.tv_nsec;
 }
 
@@ -142,8 +159,12 @@ burst (int fd, int size)
         fail ("send");
       done += (size_t) sent;
     }
-  while (ioctl (fd, SIOCOUTQ, &left) == 0 && left > 0)
-    sched_yield ();
+  while (ioctl (fd, SIOCOUTQ, &left) == 0 && left > 0) {
+    if (the_clock == CLOCK_MONOTONIC)
+      sched_yield ();
+    else
+      usleep (20); /* to wait must cost nothing */
+  }
 }
 
 static void
@@ -176,6 +197,8 @@ main (int argc, char **argv)
     return 2;
   }
   choose_kind (argv[1]);
+  if (the_clock == CLOCK_PROCESS_CPUTIME_ID)
+    stay_on_one_processor ();
   for (int i = users + 1; i < argc; i++, n_pairs++) {
     char *rest;
     hosts[n_pairs] = (int) strtol (argv[i], &rest, 10);

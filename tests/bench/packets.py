@@ -32,7 +32,8 @@ class Kind:
 
 
 KINDS = [Kind("udp4", "UDP", 200, 1000), Kind("udp6", "UDP, IPv6", 200, 1000),
-         Kind("udp4c", "UDP, connected", 200, 1000), Kind("tcp4", "TCP", 1024, 400)]
+         Kind("udp4c", "UDP, connected", 200, 1000), Kind("tcp4", "TCP", 1024, 400),
+         Kind("tcp4p", "TCP, processor time", 1024, 400)]
 QUICK = 5  # times fewer rounds
 SIZES = (1, 100, 1000)
 QUICK_SIZES = (1,)

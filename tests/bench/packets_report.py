@@ -14,8 +14,9 @@ AIM_MS = 5
 def base(packets: Packets, kind: Kind, user: str) -> str:
     """What it takes without a gateway."""
     took = packets.per_packet(kind, packets.sizes[0], user, NONE)
-    # nanoseconds a KiB to Gbit/s: 8192 bits
-    return f"{8192 / took:.0f} Gbit/s" if kind.name.startswith("tcp") else f"{took:.0f} ns"
+    if kind.name == "tcp4":
+        return f"{8192 / took:.0f} Gbit/s"  # bits of a KiB
+    return f"{took:.0f} ns a KiB" if kind.name == "tcp4p" else f"{took:.0f} ns"
 
 
 def percent(quartiles: list[float]) -> str:
@@ -56,10 +57,10 @@ def notes(packets: Packets, repair: Repair) -> list[str]:
     lines = [
         f"- Bursts by turns in one run. UDP: {udp} rounds of {KINDS[0].burst} datagrams of 64 bytes, "
         "each of which looks for its route unless the socket is connected; processor time of the "
-        "sender, which carries a packet to "
-        f"the far end. TCP: {tcp} rounds of {KINDS[-1].burst} KiB until acknowledged; time that "
-        "passed. Each burst is compared with that of the same round without a gateway: median "
-        "and quartiles. *No gateway, once more* is a second pair of namespaces without one: noise.",
+        f"sender, which carries a packet to the far end. TCP: {tcp} rounds of {KINDS[-1].burst} KiB "
+        "until acknowledged; time that passed, and time for which both ends, on one processor, used "
+        "it. Each burst is compared with that of the same round without a gateway: median and "
+        "quartiles. *No gateway, once more* is a second pair of namespaces without one: noise.",
         "- veth on both ways, and a namespace behind it that throws away. No two uids are adjacent: "
         "a rule each. The confined user is the one whose rule is the last.",
     ]
