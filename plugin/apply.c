@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "commit.h"
+#include "former.h"
 #include "rebind.h"
 #include "warnings.h"
 
@@ -75,6 +76,18 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
     const CgKeptFilter *kept = &g_array_index (facts->kept, CgKeptFilter, i);
     if (!cg_kept_filter_is_ours (kept))
       cg_runtime_forget_filter (runtime_dir, kept->saved.ifname);
+  }
+}
+
+/* What a guard holds, for when the tunnel is gone. */
+static void
+keep_addresses (const CgFacts *facts, const CgScope *scope, const char *runtime_dir)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (tunnel->gateway->guard != CG_GUARD_NO && tunnel->held->len > 0 &&
+        cg_scope_has (scope, tunnel->table))
+      cg_former_save (runtime_dir, tunnel->gateway->name, tunnel->held);
   }
 }
 
@@ -165,6 +178,8 @@ apply_once (const CgOptions *options,
     return TRUE;
   }
   forget_stale_filters (facts, options->runtime_dir);
+  if (intent == CG_APPLY)
+    keep_addresses (facts, scope, options->runtime_dir);
   cg_unguarded_clear (unguarded);
   if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
     *again = TRUE;

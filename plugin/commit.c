@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commit.h"
 
+#include "former.h"
+#include "guard.h"
 #include "nft-firewall.h"
 #include "rtnl.h"
 
@@ -140,6 +142,8 @@ remember_guards (const GPtrArray *ops, guint32 generation, const char *runtime_d
   for (guint i = 0; i < ops->len; i++) {
     const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
     cg_runtime_forget_guard (runtime_dir, guard->gateway);
+    if (!guard->text)
+      cg_former_forget (runtime_dir, guard->gateway);
     for (guint j = 0; seen && guard->text && j < found->len; j++) {
       const CgGuardFound *stands = &g_array_index (found, CgGuardFound, j);
       if (!g_str_equal (stands->gateway, guard->gateway))
@@ -159,20 +163,45 @@ next_generation (guint32 generation)
   return generation + 1 ? generation + 1 : 1;
 }
 
+/* The lines about shields for those guards that are to be replaced: to raise them, or to take them
+ * away. NULL if there are none. */
+static char *
+shield_commands (const GPtrArray *ops, gboolean raise)
+{
+  g_autoptr (GString) commands = g_string_new (NULL);
+  for (guint i = 0; i < ops->len; i++) {
+    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
+    if (!guard->text || guard->how != CG_GUARD_REPLACE)
+      continue;
+    g_autofree char *text = raise ? cg_guard_shield (guard->gateway, guard->text)
+                                  : cg_guard_unshielding (guard->gateway);
+    g_string_append_printf (commands, "%s\n", text);
+  }
+  return commands->len > 0 ? g_strdup (commands->str) : NULL;
+}
+
+/* One transaction that takes a guard away and makes it anew is not one for a packet on its way:
+ * behind this the packet meets the shield, which says the same. */
 static gboolean
 write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
 {
   g_autoptr (GString) commands = g_string_new (NULL);
-  guint32 before = 0;
+  g_autofree char *raise = shield_commands (ops, TRUE);
+  g_autofree char *lower = shield_commands (ops, FALSE);
+  guint32 generation = 0;
+  if (raise && !cg_nft_run (raise, error))
+    return FALSE;
   for (guint i = 0; i < ops->len; i++) {
     g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
     g_string_append_printf (commands, "%s\n", text);
   }
-  gboolean counted = cg_nft_generation (&before, NULL);
-  if (!cg_nft_run (commands->str, error))
+  gboolean counted = cg_nft_generation (&generation, NULL);
+  if (!cg_nft_run (commands->str, error) || (lower && !cg_nft_run (lower, error)))
     return FALSE;
+  for (guint changes = lower ? 2 : 1; changes > 0; changes--)
+    generation = next_generation (generation);
   /* what nobody counted is remembered as nothing: it will be written again */
-  remember_guards (ops, counted ? next_generation (before) : 0, runtime_dir);
+  remember_guards (ops, counted ? generation : 0, runtime_dir);
   return TRUE;
 }
 

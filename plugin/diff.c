@@ -332,8 +332,11 @@ filter_to_string (const CgFilter *filter)
 char *
 cg_guard_op_commands (const CgGuardOp *guard)
 {
-  if (!guard->text)
-    return cg_guard_removal (guard->gateway);
+  if (!guard->text) {
+    g_autofree char *removal = cg_guard_removal (guard->gateway);
+    g_autofree char *unshielding = cg_guard_unshielding (guard->gateway);
+    return g_strconcat (removal, "; ", unshielding, NULL);
+  }
   static char *(*const starts[]) (const char *) = {
       [CG_GUARD_REPLACE] = cg_guard_removal,
       [CG_GUARD_REFILL] = cg_guard_emptying,

@@ -44,6 +44,7 @@ tunnel_clear (gpointer data)
 {
   CgTunnel *tunnel = data;
   g_clear_pointer (&tunnel->addresses, g_array_unref);
+  g_clear_pointer (&tunnel->held, g_array_unref);
   g_clear_pointer (&tunnel->sharers, g_ptr_array_unref);
   cg_wireguard_clear (&tunnel->wireguard);
 }

@@ -23,6 +23,8 @@ typedef struct {
                                      IPv6 also one of link scope */
   gboolean global_ipv6;           /* one of them of global scope (ULA too) */
   GArray *addresses;              /* CgPrefix: all of them that are of global scope; NULL if none */
+  GArray *held;          /* CgPrefix: these, and for a family in which it has none those that
+                            it had last: connections from then still send. NULL if none */
   GPtrArray *sharers;    /* char *: other interfaces that carry one of them; NULL if none */
   int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
   CgWireguard wireguard; /* of the kernel, if it is one that is up and has a guard */

@@ -2,6 +2,7 @@
 #include "guard.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "nft.h"
 
@@ -17,6 +18,9 @@
 /* WireGuard makes a handshake every 2 minutes and forgets a session after 3 (its white paper, 6.1):
  * a peer that has heard no packet of its own making for longer has gone. */
 #define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
+
+/* How the text begins. */
+#define TABLE "table inet "
 
 static void
 append_uids (GString *text, const GArray *uids, const GArray *more)
@@ -190,7 +194,7 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
   g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
   g_autofree char *interfaces = owners (tunnel);
 
-  g_string_append_printf (text, "table inet %s { counter dropped { }; ", table);
+  g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
   append_uids (text, tunnel->gateway->uids, more);
   append_endpoints (text, &tunnel->wireguard);
   append_ways (text, tunnel->gateway);
@@ -202,22 +206,45 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
                           PRIORITY_OUTPUT);
   append_learning (text, &tunnel->wireguard);
   g_autofree char *leaves = g_strdup_printf ("oifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "saddr", tunnel->addresses, leaves);
+  append_rules (text, "saddr", tunnel->held, leaves);
   g_string_append_printf (
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
   g_autofree char *comes = g_strdup_printf ("iifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "daddr", tunnel->addresses, comes);
+  append_rules (text, "daddr", tunnel->held, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
+}
+
+/* To delete a table that is not there is an error, to add one that is there is none. */
+static char *
+removal_of (const char *table)
+{
+  return g_strdup_printf ("table inet %s; delete table inet %s", table, table);
 }
 
 char *
 cg_guard_removal (const char *gateway)
 {
   g_autofree char *table = cg_nft_table_of (gateway);
-  /* to delete a table that is not there is an error, to add one that is there is none */
-  return g_strdup_printf ("table inet %s; delete table inet %s", table, table);
+  return removal_of (table);
+}
+
+char *
+cg_guard_unshielding (const char *gateway)
+{
+  g_autofree char *shield = cg_nft_shield_of (gateway);
+  return removal_of (shield);
+}
+
+char *
+cg_guard_shield (const char *gateway, const char *text)
+{
+  g_autofree char *table = cg_nft_table_of (gateway);
+  g_autofree char *shield = cg_nft_shield_of (gateway);
+  g_autofree char *before = cg_guard_unshielding (gateway);
+  return g_strdup_printf ("%s; " TABLE "%s%s", before, shield,
+                          text + strlen (TABLE) + strlen (table));
 }
 
 char *

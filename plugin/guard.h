@@ -19,6 +19,11 @@ char *cg_guard_text (const CgTunnel *tunnel, const GArray *more);
  * may meet the new chain before it counts and the old one when it no longer does, so: */
 char *cg_guard_removal (const char *gateway);
 
+/* The same text as a table of another name, the shield, to stand while the guard is replaced; and
+ * the line that takes that away, whether it is there or not. */
+char *cg_guard_shield (const char *gateway, const char *text);
+char *cg_guard_unshielding (const char *gateway);
+
 /* The line that empties it instead, for a table that stands as we wrote it: its chains stay, and a
  * packet meets either all old rules or all new ones. */
 char *cg_guard_emptying (const char *gateway);

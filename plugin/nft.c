@@ -13,6 +13,8 @@
 #include "netlink.h"
 #include "nft-uids.h"
 
+/* What the name of a shield ends in; no gateway's name has a slash. */
+#define SHIELD "/shield"
 /* So many looks in a row that others disturbed are no accident. */
 #define MAX_LOOKS 16
 
@@ -61,10 +63,21 @@ cg_nft_table_of (const char *gateway)
   return g_strconcat (CG_NFT_PREFIX, name, NULL);
 }
 
+char *
+cg_nft_shield_of (const char *gateway)
+{
+  g_autofree char *table = cg_nft_table_of (gateway);
+  return g_strconcat (table, SHIELD, NULL);
+}
+
+/* Of a table or of its shield. */
 static char *
 gateway_of (const char *table)
 {
-  g_auto (GStrv) parts = g_strsplit (table + strlen (CG_NFT_PREFIX), "/40", -1);
+  const char *name = table + strlen (CG_NFT_PREFIX);
+  gsize length = strlen (name) - (g_str_has_suffix (name, SHIELD) ? strlen (SHIELD) : 0);
+  g_autofree char *escaped = g_strndup (name, length);
+  g_auto (GStrv) parts = g_strsplit (escaped, "/40", -1);
   return g_strjoinv ("@", parts);
 }
 
@@ -75,7 +88,9 @@ is_ours (const char *table)
 {
   g_autofree char *gateway = gateway_of (table);
   g_autofree char *proper = cg_nft_table_of (gateway);
-  return cg_gateway_name_valid (gateway) && g_str_equal (proper, table);
+  g_autofree char *shield = cg_nft_shield_of (gateway);
+  return cg_gateway_name_valid (gateway) &&
+         (g_str_equal (proper, table) || g_str_equal (shield, table));
 }
 
 static gboolean
@@ -239,6 +254,27 @@ sum_objects (GChecksum *checksum, const GArray *objects, const char *table, guin
   }
 }
 
+/* A shield that stands was left by a run that did not come to its end: with the guard, if that
+ * stands too, it is one guard, and not as it should be. */
+static void
+add_guard (GArray *guards, CgGuardFound *guard, gboolean is_shield)
+{
+  for (guint i = 0; i < guards->len; i++) {
+    CgGuardFound *other = &g_array_index (guards, CgGuardFound, i);
+    if (!g_str_equal (other->gateway, guard->gateway))
+      continue;
+    g_array_append_vals (other->uids, guard->uids->data, guard->uids->len);
+    cg_uids_normalise (other->uids);
+    other->dropped += guard->dropped;
+    *other->fingerprint = '\0';
+    guard_found_clear (guard);
+    return;
+  }
+  if (is_shield)
+    *guard->fingerprint = '\0';
+  g_array_append_vals (guards, guard, 1);
+}
+
 static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
@@ -275,7 +311,7 @@ look_at_table (CgNetlink *netlink,
                         .uids = uids};
   for (guint i = 0; i < counters->len; i++)
     guard.dropped += counter_packets (&g_array_index (counters, Object, i));
-  g_array_append_val (guards, guard);
+  add_guard (guards, &guard, g_str_has_suffix (table, SHIELD));
   return TRUE;
 }
 

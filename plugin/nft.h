@@ -18,7 +18,8 @@ typedef struct {
   char *gateway;     /* whose it is, by the name of its table */
   char *fingerprint; /* of chains, rules, sets and elements, as the kernel tells them; a guard in
                         which anybody changed anything has another one. Counters do not count,
-                        nor does what packets themselves put into sets. */
+                        nor does what packets themselves put into sets. Empty if a shield
+                        stands, too */
   GArray *uids;      /* CgUidRange, normalised: whom it holds */
   guint64 dropped;   /* packets */
 } CgGuardFound;
@@ -34,6 +35,10 @@ GArray *cg_guards_found_new (void);
 /* "custom-gateway-NAME": the name of a gateway's table, family inet. '@', which nft(8) does not
  * take in a name, becomes "/40". The caller owns the result. */
 char *cg_nft_table_of (const char *gateway);
+
+/* "custom-gateway-NAME/shield": a second table that says the same, and stands while the guard is
+ * replaced. The caller owns the result. */
+char *cg_nft_shield_of (const char *gateway);
 
 /* Appends what stands in the kernel, all of it at one moment: if generation is not NULL it gets the
  * number of that moment, which every change of nftables, whoever makes it, counts up by one. FALSE

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "former.h"
 #include "rtnl.h"
 
 /* Room for a request, started as mnl wants it. */
@@ -90,10 +91,35 @@ take_addresses (CgTunnel *tunnel, const GArray *addresses)
 }
 
 static gboolean
-has_address (const CgTunnel *tunnel, const CgPrefix *address)
+has_family (const GArray *addresses, guint8 family)
 {
-  for (guint i = 0; tunnel->addresses && i < tunnel->addresses->len; i++)
-    if (memcmp (&g_array_index (tunnel->addresses, CgPrefix, i), address, sizeof *address) == 0)
+  for (guint i = 0; addresses && i < addresses->len; i++)
+    if (g_array_index (addresses, CgPrefix, i).family == family)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
+{
+  g_autoptr (GArray) former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  tunnel->held = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  if (tunnel->gateway->guard != CG_GUARD_NO)
+    cg_former_load (facts->runtime_dir, tunnel->gateway->name, former);
+  if (tunnel->addresses)
+    g_array_append_vals (tunnel->held, tunnel->addresses->data, tunnel->addresses->len);
+  for (guint i = 0; i < former->len; i++) {
+    const CgPrefix *address = &g_array_index (former, CgPrefix, i);
+    if (!has_family (tunnel->addresses, address->family))
+      g_array_append_vals (tunnel->held, address, 1);
+  }
+}
+
+static gboolean
+holds_address (const CgTunnel *tunnel, const CgPrefix *address)
+{
+  for (guint i = 0; i < tunnel->held->len; i++)
+    if (memcmp (&g_array_index (tunnel->held, CgPrefix, i), address, sizeof *address) == 0)
       return TRUE;
   return FALSE;
 }
@@ -117,7 +143,7 @@ find_sharers (CgTunnel *tunnel, const GArray *addresses)
 {
   for (guint i = 0; i < addresses->len; i++) {
     const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex && has_address (tunnel, &address->address))
+    if (address->ifindex != tunnel->ifindex && holds_address (tunnel, &address->address))
       add_sharer (tunnel, address->ifindex);
   }
 }
@@ -151,6 +177,7 @@ cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
   for (guint i = 0; i < facts->tunnels->len; i++) {
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     take_addresses (tunnel, addresses);
+    hold_addresses (facts, tunnel);
     find_sharers (tunnel, addresses);
     if (!gather_wireguard (facts, tunnel, error))
       return FALSE;

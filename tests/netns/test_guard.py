@@ -122,6 +122,21 @@ def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded):
     assert (capture.leaks == 0) == guarded
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+def test_nor_does_it_when_the_tunnel_is_gone(lab, guarded):
+    """A connection that was closed repeats itself for a while, whatever became of the interface. Here root
+    has such an address by IP_TRANSPARENT, 19 in linux/in.h."""
+    confine(lab, "Guard=yes" if guarded else "Guard=no")
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    tunnel.delete()
+    lab.cg("reapply")
+    with lab.capture() as capture:
+        lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"))
+    assert (capture.leaks == 0) == guarded
+
+
 LISTEN = """
 import socket, sys
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -200,8 +215,10 @@ def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
     assert guard(lab) == ["custom-gateway-../../victim"]
 
 
-def test_a_change_of_the_guard_lets_nothing_out(lab):
-    """A table that is replaced has an instant in which a packet meets neither the old nor the new."""
+@pytest.mark.parametrize("how", ["refilled", "replaced"])
+def test_a_change_of_the_guard_lets_nothing_out(lab, how):
+    """A table that is replaced has an instant in which a packet meets neither the old nor the new. It is
+    replaced if nobody remembers that we wrote it: a run was killed, or out of file descriptors."""
     confine(lab)
     tunnel = Tunnel(lab, 0)
     tunnel.up()
@@ -210,11 +227,27 @@ def test_a_change_of_the_guard_lets_nothing_out(lab):
     assert flood.stdout.readline() == "flooding\n"
     for number in range(40):
         lab.sh("host", f"ip addr {'del' if number % 2 else 'add'} 10.64.0.9/32 dev wg0")
+        if how == "replaced":
+            (lab.run_dir / "custom-gateway" / "guard" / "wg0").unlink()
         lab.cg("reapply")
+    assert guard(lab) == ["custom-gateway-wg0"]  # and no shield is left
     flood.terminate()
     tried, sent = map(int, flood.communicate()[0].split())
     assert tried > 10000
     assert sent == 0
+
+
+def test_a_shield_that_was_left_is_noticed_and_taken_away(lab):
+    confine(lab)
+    lab.cg("reapply")
+    lab.sh("host", "nft add table inet custom-gateway-wg0/shield")
+    assert lab.cg("status", check=False).returncode == 3
+    lab.cg("reapply")
+    assert guard(lab) == ["custom-gateway-wg0"]
+    lab.sh("host", "nft delete table inet custom-gateway-wg0",
+           "nft add table inet custom-gateway-wg0/shield")
+    lab.cg("remove", "wg0")
+    assert guard(lab) == []
 
 
 FLOOD = """

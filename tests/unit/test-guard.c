@@ -19,6 +19,7 @@ add_tunnel (World *world, const char *lines, const char *address)
   g_assert_true (cg_prefix_parse (address, &prefix));
   tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   g_array_append_val (tunnel->addresses, prefix);
+  tunnel->held = g_array_copy (tunnel->addresses);
   return tunnel;
 }
 
@@ -241,12 +242,41 @@ is_refilled_if_it_is_ours_still (void)
   g_autoptr (World) world = world_new ();
   CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
   stand (world, "same", "same");
-  g_array_set_size (tunnel->addresses, 0);
+  g_array_set_size (tunnel->held, 0);
   g_autofree char *ops = run (world);
   g_assert_true (g_str_has_prefix (ops, "nft 'flush table inet custom-gateway-wg0; flush set inet "
                                         "custom-gateway-wg0 uids; flush set inet "
                                         "custom-gateway-wg0 endpoints4; flush set inet "
                                         "custom-gateway-wg0 endpoints6; table inet"));
+}
+
+/* A connection from before still sends with that address when the interface is gone. */
+static void
+holds_the_addresses_of_before (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  g_clear_pointer (&tunnel->addresses, g_array_unref);
+  tunnel->ifindex = 0;
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "ip saddr { 10.0.0.2/32 } oifname != "));
+  g_assert_nonnull (strstr (text, "ip daddr { 10.0.0.2/32 } iifname != "));
+}
+
+/* What is taken away and made anew is not there for a packet on its way; another table is. */
+static void
+is_shielded_by_a_table_that_says_the_same (void)
+{
+  g_autoptr (World) world = world_new ();
+  const CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_autofree char *shield = cg_guard_shield ("wg0", text);
+  g_auto (GStrv) parts = g_strsplit (shield, "; table inet custom-gateway-wg0/shield {", 2);
+  g_assert_cmpstr (parts[0], ==,
+                   "table inet custom-gateway-wg0/shield; delete table inet "
+                   "custom-gateway-wg0/shield");
+  g_assert_true (g_str_has_prefix (text, "table inet custom-gateway-wg0 {"));
+  g_assert_cmpstr (parts[1], ==, strchr (text, '{') + 1);
 }
 
 static void
@@ -258,7 +288,7 @@ goes_after_the_rules_did (void)
   g_array_index (world->facts->tunnels, CgTunnel, 0).is_up = FALSE;
   g_autofree char *ops = run (world);
   const char *way = strstr (ops, "route del default dev"),
-             *guard = strstr (ops, "; delete table inet custom-gateway-wg0'\n"),
+             *guard = strstr (ops, "; delete table inet custom-gateway-wg0/shield'\n"),
              *rule = strstr (ops, "rule del");
   g_assert_true (way && guard && rule && rule < guard && guard < way);
 }
@@ -340,8 +370,10 @@ of_no_file_goes (void)
   g_autoptr (World) world = world_new ();
   add_found (world, "wg1", "whatever", "1501");
   g_autofree char *ops = run (world);
-  g_assert_cmpstr (ops, ==,
-                   "nft 'table inet custom-gateway-wg1; delete table inet custom-gateway-wg1'\n");
+  g_assert_cmpstr (
+      ops, ==,
+      "nft 'table inet custom-gateway-wg1; delete table inet custom-gateway-wg1; table "
+      "inet custom-gateway-wg1/shield; delete table inet custom-gateway-wg1/shield'\n");
 }
 
 /* bob's rules are gone, and his old gateway's guard is all that holds him: an event of the new one
@@ -358,7 +390,7 @@ of_another_gateway_goes_with_whom_it_holds (void)
   add_found (world, "older", "same", "1502");
   g_autofree char *ops = world_diff_text (world, wg1);
   g_assert_nonnull (strstr (ops, "custom-gateway-wg0"));
-  g_assert_nonnull (strstr (ops, "delete table inet custom-gateway-old'"));
+  g_assert_nonnull (strstr (ops, "delete table inet custom-gateway-old;"));
   g_assert_null (strstr (ops, "custom-gateway-older"));
 }
 
@@ -401,6 +433,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/guard/text", text_cases, text_has);
+  g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
+  g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/table-of-a-name-with-an-at", table_of_a_name_with_an_at);
   g_test_add_func ("/guard/comes-between-the-rules-and-the-way",
                    comes_between_the_rules_and_the_way);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "former.h"
+
+#include <glib/gstdio.h>
+
+/* Nobody gives a tunnel more; each is a comparison for each packet. */
+#define MAX_ADDRESSES 64
+
+static char *
+path_of (const char *runtime_dir, const char *gateway)
+{
+  return g_build_filename (runtime_dir, "addresses", gateway, NULL);
+}
+
+void
+cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses)
+{
+  g_autofree char *path = path_of (runtime_dir, gateway);
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return;
+  g_auto (GStrv) lines = g_strsplit (text, "\n", MAX_ADDRESSES + 1);
+  for (guint i = 0; lines[i] && i < MAX_ADDRESSES; i++) {
+    CgPrefix address;
+    if (cg_prefix_parse (lines[i], &address) &&
+        address.length == 8 * cg_family_bytes (address.family))
+      g_array_append_val (addresses, address);
+  }
+}
+
+void
+cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addresses)
+{
+  g_autofree char *path = path_of (runtime_dir, gateway);
+  g_autofree char *directory = g_path_get_dirname (path);
+  g_autofree char *before = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < MIN (addresses->len, MAX_ADDRESSES); i++) {
+    g_autofree char *address = cg_prefix_to_address (&g_array_index (addresses, CgPrefix, i));
+    g_string_append_printf (text, "%s\n", address);
+  }
+  (void) g_file_get_contents (path, &before, NULL, NULL);
+  if (g_strcmp0 (before, text->str) == 0)
+    return;
+  (void) g_mkdir_with_parents (directory, 0755); /* if this fails, so does the next */
+  (void) g_file_set_contents_full (path, text->str, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+}
+
+void
+cg_former_forget (const char *runtime_dir, const char *gateway)
+{
+  g_autofree char *path = path_of (runtime_dir, gateway);
+  g_unlink (path);
+}
