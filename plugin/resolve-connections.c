@@ -120,34 +120,6 @@ say_what_is_unknown (CgConfig *config, const GError *error)
   }
 }
 
-/* A file about the interface that a profile's connection turned out to have. */
-static const CgGateway *
-find_file_of_interface (const CgConfig *config, const CgGateway *gateway)
-{
-  for (guint i = 0; gateway->from_profile && i < config->gateways->len; i++) {
-    const CgGateway *other = config->gateways->pdata[i];
-    if (!other->from_profile && g_strcmp0 (other->interface, gateway->interface) == 0 &&
-        other->interface)
-      return other;
-  }
-  return NULL;
-}
-
-static void
-let_files_win (CgConfig *config)
-{
-  for (guint i = config->gateways->len; i-- > 0;) {
-    const CgGateway *file = find_file_of_interface (config, config->gateways->pdata[i]);
-    const CgGateway *gateway = config->gateways->pdata[i];
-    if (!file)
-      continue;
-    g_autofree char *quoted = cg_quote (gateway->connection);
-    cg_config_warn (config, "%s: the file %s.conf is in force, not the user data of the profile %s",
-                    file->name, file->name, quoted);
-    g_ptr_array_remove_index (config->gateways, i);
-  }
-}
-
 void
 cg_resolve_connections (CgConfig *config, const CgHints *hints)
 {
@@ -166,5 +138,4 @@ cg_resolve_connections (CgConfig *config, const CgHints *hints)
       say_what_is_unknown (config, error);
     ask_networkd (config); /* about what has an interface by now */
   }
-  let_files_win (config);
 }

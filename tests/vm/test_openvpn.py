@@ -187,14 +187,15 @@ def test_the_openvpn_process_dies(gateway):
 
 def test_a_connection_of_that_name_that_belongs_to_a_user_is_not_used(gateway):
     """Any local user may make a profile for himself, and call it as he likes."""
-    sh("nmcli connection add type dummy con-name office ifname mine0 autoconnect no"
+    sh("nmcli connection add type tun mode tun con-name office ifname mine0 autoconnect no"
        " connection.permissions user:bob ipv4.method manual ipv4.addresses 10.65.0.2/24 ipv6.method disabled")
     mine = sh("nmcli -g NAME,UUID connection show | sed -n s/^office://p").split()
     mine.remove(OFFICE_UUID)
     try:
-        sh(f"nmcli connection up {mine[0]}")
-        sh("custom-gateway reapply")
-        must_be_blocked()
+        with guest.monitor() as monitor:
+            sh(f"nmcli connection up {mine[0]}", "custom-gateway reapply")
+            must_be_blocked()
+        assert not [line for line in monitor.lines if "mine0" in line]  # not for a moment
         assert "connection.permissions" in guest.warnings()
     finally:
         sh(f"nmcli connection delete {mine[0]}")
