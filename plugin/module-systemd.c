@@ -11,7 +11,7 @@
 #define UNIT_PATH      MANAGER_PATH "/unit/"
 #define MANAGER        "org.freedesktop.systemd1.Manager"
 #define SECONDS        10 /* process 1 is busy for some during a reload, and at boot */
-#define NUDGE_MS       20
+#define NUDGE_MS       2
 
 /* One conversation: everything is asked at once, and what is late is not waited for. */
 typedef struct {
@@ -22,6 +22,7 @@ typedef struct {
   GDBusConnection *connection;
   const char *destination; /* NULL if systemd itself is at the other end */
   guint pending;
+  guint nudges;
   GError *error; /* the first one */
 } Talk;
 
@@ -64,8 +65,10 @@ give_up (gpointer cancellable)
 static gboolean
 send_more (gpointer data)
 {
-  const Talk *talk = data;
-  if (talk->connection)
+  Talk *talk = data;
+  guint count = talk->connection ? ++talk->nudges : 0;
+  /* less and less often: at the 1st, 2nd, 4th, 8th ... time */
+  if (count > 0 && (count & (count - 1)) == 0)
     g_dbus_connection_call (talk->connection, talk->destination, MANAGER_PATH,
                             "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE,
                             -1, NULL, NULL, NULL);
@@ -178,11 +181,12 @@ ask (const char *path,
                           g_memdup2 (&call, sizeof call));
 }
 
+/* Asks for everything at once: a unit that nobody needs is loaded anew for each question. */
 static void
-ask_properties (const char *path, const char *interface, Call call)
+ask_properties (const char *path, Call call)
 {
-  ask (path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", interface),
-       "(a{sv})", call);
+  ask (path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", ""), "(a{sv})",
+       call);
 }
 
 /* The object path of a unit: every byte but ASCII letters and digits, and a digit in front, becomes
@@ -230,6 +234,7 @@ take_unit (gpointer to, GVariant *answer)
 {
   CgServiceFact *fact = to;
   g_autoptr (GVariant) properties = g_variant_get_child_value (answer, 0);
+  g_autofree char *cgroup = NULL;
   guint64 left_inactive = 0;
   take_string (properties, "Id", &fact->id);
   take_string (properties, "LoadState", &fact->load_state);
@@ -238,14 +243,6 @@ take_unit (gpointer to, GVariant *answer)
   (void) g_variant_lookup (properties, "NeedDaemonReload", "b", &fact->needs_reload);
   (void) g_variant_lookup (properties, "InactiveExitTimestampMonotonic", "t", &left_inactive);
   fact->has_run = left_inactive != 0;
-}
-
-static void
-take_service (gpointer to, GVariant *answer)
-{
-  CgServiceFact *fact = to;
-  g_autoptr (GVariant) properties = g_variant_get_child_value (answer, 0);
-  g_autofree char *cgroup = NULL;
   take_string (properties, "User", &fact->user);
   take_string (properties, "ControlGroup", &cgroup);
   (void) g_variant_lookup (properties, "DynamicUser", "b", &fact->dynamic);
@@ -282,9 +279,7 @@ cg_systemd_look (GPtrArray *facts, GError **error)
   for (guint i = 0; i < facts->len; i++) {
     CgServiceFact *fact = facts->pdata[i];
     g_autofree char *path = unit_path (fact->name);
-    ask_properties (path, BUS_NAME ".Unit", (Call){talk, take_unit, fact, FALSE});
-    if (g_str_has_suffix (fact->name, ".service"))
-      ask_properties (path, BUS_NAME ".Service", (Call){talk, take_service, fact, FALSE});
+    ask_properties (path, (Call){talk, take_unit, fact, FALSE});
   }
   /* systemd answers in the order in which it was asked: the units' own names are known by then */
   ask (MANAGER_PATH, MANAGER, "ListJobs", NULL, "(a(usssoo))",

@@ -83,10 +83,15 @@ def lan(keys):
        "systemctl unmask --runtime NetworkManager NetworkManager-wait-online")
 
 
+# as after a boot: what is remembered of units
+FORGET = "cd /run/custom-gateway && rm -rf stopped resume tunnel"
+
+
 @pytest.fixture
 def no_units(lan, clean):
     """No unit of a test is left to the next one."""
     before = set(services.UNITS.glob("*"))
+    sh(FORGET)
     yield lan
     made = [path for path in services.UNITS.glob("*") if path not in before]
     names = " ".join(path.name for path in made if path.suffix in (".service", ".socket"))
@@ -96,4 +101,4 @@ def no_units(lan, clean):
         path.unlink(missing_ok=True)
     guest.no_gateways()
     sh("systemctl stop 'custom-gateway@*'", "systemctl daemon-reload", "systemctl reset-failed",
-       "cd /run/custom-gateway && rm -rf stopped resume tunnel")
+       FORGET)
