@@ -315,10 +315,12 @@ cg_facts_gather (const CgConfig *config,
   g_autoptr (CgFacts) facts = cg_facts_new (config);
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
-  gather_firewall (facts);
   gather_resolvconfs (facts, runtime_dir);
+  if (!gather_guards (facts, runtime_dir, error))
+    return NULL;
+  gather_firewall (facts);
 
-  if (!gather_guards (facts, runtime_dir, error) || !gather_rules (facts, netlink, error) ||
+  if (!gather_rules (facts, netlink, error) ||
       !gather_routes (facts, netlink, 0, CG_PROTOCOL, facts->routes, error))
     return NULL;
   for (guint i = 0; i < config->gateways->len; i++) {
