@@ -3,9 +3,6 @@
 /* What follows from what systemd says: whom a gateway confines, what is wrong, and what its unit
  * and its services should do. */
 
-#include <glib/gstdio.h>
-#include <string.h>
-
 #include "follow.h"
 #include "plan.h"
 #include "records.h"
