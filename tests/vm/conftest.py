@@ -44,20 +44,6 @@ def networkmanager(keys):
     sh("systemctl stop NetworkManager")
 
 
-@pytest.fixture(scope="module")
-def lan(keys):
-    """Nobody manages the network; masked, because wg-quick@.service wants network-online.target and
-    that would start NetworkManager."""
-    sh("systemctl mask --runtime --now NetworkManager NetworkManager-wait-online",
-       "systemctl stop systemd-networkd.socket systemd-networkd networkd-dispatcher",
-       "ip link set eth0 up", "ip addr replace 192.0.2.2/24 dev eth0",
-       "ip addr replace 2001:db8:1::2/64 dev eth0 nodad",
-       "ip route replace default via 192.0.2.1", "ip -6 route replace default via 2001:db8:1::1")
-    yield keys
-    sh("ip addr flush dev eth0",
-       "systemctl unmask --runtime NetworkManager NetworkManager-wait-online")
-
-
 @pytest.fixture
 def wg0(networkmanager, clean):
     """NetworkManager's tunnel, up for both families."""

@@ -18,7 +18,6 @@ from people import alice_sends
 UNIT = "custom-gateway-monitor.service"
 
 # pylint: disable=unused-argument
-lan = test_by_hand.lan
 networkd = test_networkd.networkd
 
 WG_QUICK = "\n".join(line for line in test_by_hand.WG_QUICK.splitlines()
@@ -88,7 +87,7 @@ def test_openvpn_by_hand(lan, monitor):
         with alice_sends(), subprocess.Popen(["systemd-cat", "openvpn", "--config",
                                               "/run/openvpn-client.conf"]) as client:
             wait_until("up", lambda: is_up("tun7"))
-            must_be_up("tun7")
+            must_be_up("tun7", way="vpn")
             client.terminate()
             client.wait()
             wait_until("down", lambda: not is_up("tun7"))
