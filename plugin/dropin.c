@@ -49,6 +49,8 @@ cg_dropin_for_service (const CgGateway *gateway)
     for (const char *const *key = (const char *const[]){"Requires", "BindsTo", "After", NULL}; *key;
          key++)
       g_string_append_printf (text, "%s=custom-gateway@%s.service\n", *key, gateway->name);
+  if (gateway->dns_mode != CG_DNS_NONE)
+    g_string_append (text, "Wants=custom-gateway-resolvconf.path\n");
   /* When it has ended the uid of a DynamicUser= is somebody else's. %n is foo.service and %N is
    * foo: two instances, since systemd warns of a unit that it is to start for more than one reason.
    */

@@ -20,7 +20,7 @@ cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses)
   if (!g_file_get_contents (path, &text, NULL, NULL))
     return;
   g_auto (GStrv) lines = g_strsplit (text, "\n", MAX_ADDRESSES + 1);
-  for (guint i = 0; lines[i] && i < MAX_ADDRESSES; i++) {
+  for (guint i = 0; i < MAX_ADDRESSES && lines[i]; i++) {
     CgPrefix address;
     if (cg_prefix_parse (lines[i], &address) &&
         address.length == 8 * cg_family_bytes (address.family))

@@ -45,6 +45,9 @@ static const struct TextCase {
     {"service/block-is-after-the-boot-unit", cg_dropin_for_service, "Services=a\nOnDown=block\n",
      "*\nWants=custom-gateway.service\nAfter=custom-gateway.service\nOnSuccess=*\n[Service]\n"
      "ExecCondition=+/*/custom-gateway event service start %n\n"},
+    {"service/names", cg_dropin_for_service, "Services=a\nDNS=10.0.0.1\n",
+     "*\nWants=custom-gateway-resolvconf.path\n*\n[Service]\n*\n"
+     "BindReadOnlyPaths=*/dns/wg0/resolv.conf:/etc/resolv.conf\n*"},
     {"gateway/device-is-not-waited-for", cg_dropin_for_gateway, "Services=a\n",
      "*\n[Unit]\nStopPropagatedFrom=sys-subsystem-net-devices-wg0.device\n"},
     {"gateway/interface-unit", cg_dropin_for_gateway, "Services=a\nInterfaceUnit=w@0.service\n",

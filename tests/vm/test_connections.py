@@ -61,7 +61,8 @@ def test_restart_of_networkmanager_takes_nothing_away(tunnel):
 def test_servers_change_with_the_profile(tunnel):
     sh("nmcli connection up wg0")
     sh("nmcli connection modify wg0 ipv4.dns 10.64.0.1,10.64.0.53", "nmcli device reapply wg0")
-    guest.wait_until("the new servers", lambda: guest.status("home")["dns"]["servers"] == ["10.64.0.1", "10.64.0.53"])
+    servers = ["10.64.0.1", "10.64.0.53"]
+    guest.wait_until("the new servers", lambda: guest.status("home")["dns"]["servers"] == servers)
 
 
 def test_servers_of_an_interface(networkmanager, clean):
