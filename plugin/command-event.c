@@ -90,6 +90,7 @@ look_again (const CgOptions *options, const Event *event)
   const char *const *ours = (const char *const *) names->pdata;
   cg_report_faults (config, ours, &status);
   cg_removed_clear (options->runtime_dir, config, ours);
+  cg_applied_note (options->runtime_dir);
   if (!cg_run (options, config, ours, CG_APPLY, &lock, &error))
     return cg_fail (error);
   return status;

@@ -35,6 +35,7 @@ typedef struct {
   GVariant *shelf;
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
   CgPace tunnel, loss;
+  gint64 read;        /* when a run was last told to read the directory */
   gboolean reload;    /* the next run is to be at once and to read the directory */
   gboolean unread;    /* the next one, whenever it is, is to read it: the last could not */
   gint64 retry;       /* when to run without any event, or CG_PACE_NEVER */
@@ -131,10 +132,12 @@ start_run (Monitor *monitor, gint64 now)
                 is_in_fight (&monitor->tunnel, now),
   };
   if (monitor->run.reload) {
+    monitor->read = now;
     cg_directory_watch (&monitor->directory, monitor->options->config_dir);
     cg_directory_started (&monitor->directory);
     monitor->run.silent = monitor->run.silent && monitor->unread;
   }
+  monitor->run.read = monitor->read;
   monitor->reload = FALSE;
   monitor->unread = monitor->run.reload; /* until it says that it did */
   monitor->retry = CG_PACE_NEVER;

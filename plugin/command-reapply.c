@@ -100,6 +100,7 @@ tell_monitor (const CgOptions *options,
     cg_removed_mark (options->runtime_dir, names);
   else
     cg_removed_clear (options->runtime_dir, config, names);
+  cg_applied_note (options->runtime_dir);
 }
 
 static int

@@ -94,7 +94,8 @@ apply (const CgOptions *options, const CgConfig *config, CgLock *lock, GError **
 int
 cg_monitor_run (gpointer data, GVariant **report)
 {
-  const CgMonitorRun *run = data;
+  CgMonitorRun now = *(const CgMonitorRun *) data;
+  const CgMonitorRun *run = &now;
   int status = CG_EXIT_DONE;
   gboolean was_read;
   g_autoptr (GError) error = NULL;
@@ -103,6 +104,7 @@ cg_monitor_run (gpointer data, GVariant **report)
     be_silent ();
   if (!cg_lock_for (run->options, &lock, &error))
     return cg_fail (error);
+  now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);

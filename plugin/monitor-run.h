@@ -8,7 +8,9 @@
 typedef struct {
   const CgOptions *options;
   GVariant *shelf;
-  gboolean reload; /* read the directory; otherwise the shelf is the configuration */
+  gboolean reload; /* read the directory; otherwise the shelf is the configuration, unless somebody
+                      else put the files in force since */
+  gint64 read;     /* when the directory was last to be read, by g_get_monotonic_time() */
   gboolean silent;
 } CgMonitorRun;
 

@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #define MARKS "removed" /* the directory of marks, one empty file a gateway */
+#define APPLIED "applied" /* when files were put in force by somebody else than a monitor */
 #define ALL   ".all"    /* no gateway is called so */
 
 static char *
@@ -77,4 +78,26 @@ gboolean
 cg_removed_has (const char *runtime_dir, const char *name)
 {
   return has_mark (runtime_dir, ALL) || has_mark (runtime_dir, name);
+}
+
+void
+cg_applied_note (const char *runtime_dir)
+{
+  g_autofree char *monitor = g_build_filename (runtime_dir, "monitor", NULL); /* its lock */
+  g_autofree char *path = g_build_filename (runtime_dir, APPLIED, NULL);
+  g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT "\n", g_get_monotonic_time ());
+  if (g_file_test (monitor, G_FILE_TEST_EXISTS))
+    (void) g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+}
+
+gint64
+cg_applied_when (const char *runtime_dir)
+{
+  g_autofree char *path = g_build_filename (runtime_dir, APPLIED, NULL);
+  g_autofree char *text = NULL;
+  guint64 when;
+  if (!g_file_get_contents (path, &text, NULL, NULL) ||
+      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXINT64, &when, NULL))
+    return 0;
+  return (gint64) when;
 }

@@ -15,3 +15,10 @@ void cg_removed_mark (const char *runtime_dir, const char *const *names);
 void cg_removed_clear (const char *runtime_dir, const CgConfig *config, const char *const *names);
 
 gboolean cg_removed_has (const char *runtime_dir, const char *name);
+
+/* Notes, if there is a monitor, that the files as they are now were put in force by hand or by a
+ * hook: a monitor that still waits for their changes to end must not go back to what it knew. */
+void cg_applied_note (const char *runtime_dir);
+
+/* When that was last, by g_get_monotonic_time(); 0 for never. */
+gint64 cg_applied_when (const char *runtime_dir);

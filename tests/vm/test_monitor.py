@@ -82,17 +82,21 @@ def test_openvpn_by_hand(lan, monitor):
     guest.write("/run/openvpn-client.conf", OPENVPN)
     guest.gateway("wg0", "Interface=tun7")
     sh(f"systemctl reload {UNIT}")
-    with subprocess.Popen(guest.world("systemd-cat", "openvpn", "--config",
-                                      "/run/openvpn-server.conf")) as server:
-        with alice_sends(), subprocess.Popen(["systemd-cat", "openvpn", "--config",
-                                              "/run/openvpn-client.conf"]) as client:
+    server = subprocess.Popen(guest.world("systemd-cat", "openvpn", "--config",
+                                          "/run/openvpn-server.conf"))
+    client = subprocess.Popen(["systemd-cat", "openvpn", "--config", "/run/openvpn-client.conf"])
+    try:
+        with alice_sends():
             wait_until("up", lambda: is_up("tun7"))
             must_be_up("tun7", way="vpn")
             client.terminate()
             client.wait()
             wait_until("down", lambda: not is_up("tun7"))
             must_be_blocked()
-        server.terminate()
+    finally:
+        client.kill()
+        server.kill()
+        client.wait()
         server.wait()
 
 
