@@ -3,9 +3,9 @@
 
 #include <glib/gstdio.h>
 
-#define MARKS "removed" /* the directory of marks, one empty file a gateway */
+#define MARKS   "removed" /* the directory of marks, one empty file a gateway */
 #define APPLIED "applied" /* when files were put in force by somebody else than a monitor */
-#define ALL   ".all"    /* no gateway is called so */
+#define ALL     ".all"    /* no gateway is called so */
 
 static char *
 mark_path (const char *runtime_dir, const char *name)

@@ -442,6 +442,16 @@ def test_a_directory_that_is_not_to_be_trusted_from_the_start_sets_nobody_free(l
 
 # Others of us
 
+def test_what_was_put_in_force_by_hand_is_not_undone(lab, monitor):
+    """It waits for the changes of files to end; who runs reapply says that they have."""
+    before = monitor.runs
+    lab.config("wg0", f"Users={OTHER}")
+    lab.cg("reapply")
+    wait_until("a run", lambda: monitor.runs > before)
+    monitor.settle()
+    assert [rule["uid_start"] for rule in lab.rules()] == [OTHER]
+
+
 def test_remove_is_not_undone(lab, monitor):
     lab.cg("remove")
     monitor.settle()
