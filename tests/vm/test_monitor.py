@@ -110,7 +110,7 @@ def test_the_reverse_path_filter_and_the_guard_from_within_the_unit(lan, monitor
     guest.gateway("wg0", "Guard=yes")
     sh(f"systemctl reload {UNIT}")
     wait_until("the guard", lambda: "custom-gateway-wg0" in sh("nft list tables"))
-    sh("nft flush ruleset")
+    sh("nft delete table inet custom-gateway-wg0")
     wait_until("the guard", lambda: "custom-gateway-wg0" in sh("nft list tables"))
     sh("wg-quick down wg0")
 
