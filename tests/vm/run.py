@@ -84,7 +84,7 @@ def main() -> int:
                         help="where the guest's disk is kept and the project is built for it")
     parser.add_argument("--junitxml", type=pathlib.Path, required=True)
     parser.add_argument("-k", dest="word", default="", help="only tests whose names match, as pytest -k")
-    parser.add_argument("--time-limit", type=float, default=1500, metavar="SECONDS")
+    parser.add_argument("--time-limit", type=float, default=2400, metavar="SECONDS")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root")
