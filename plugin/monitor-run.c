@@ -115,6 +115,8 @@ list_released (const CgConfig *config, const char *runtime_dir)
 static char *
 own_guards (const CgMonitorRun *run, const CgConfig *config, int *given, gboolean *is_complete)
 {
+  if (run->options->no_copy)
+    return g_strdup ("");
   g_autoptr (GPtrArray) released = list_released (config, run->options->runtime_dir);
   g_autoptr (GError) error = NULL;
   char *sum = cg_own_guards (config, run->options->runtime_dir,

@@ -13,10 +13,10 @@ LOOKING = "custom-gateway: looking"
 class Monitor:
     """A monitor that runs, and what it says."""
 
-    def __init__(self, lab, env=None):
+    def __init__(self, lab, env=None, words=()):
         self._path = lab.directory / f"monitor-{time.monotonic_ns()}.log"
         with open(self._path, "wb") as log:
-            self._process = lab.popen("host", lab.binary, "-v", "monitor", stderr=log,
+            self._process = lab.popen("host", lab.binary, "-v", "monitor", *words, stderr=log,
                                       env={**os.environ, "LC_ALL": "C", **(env or {})})
         wait_until("the first run", lambda: self.runs > 0)
         self.settle()

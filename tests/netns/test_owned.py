@@ -80,6 +80,12 @@ def test_nobody_else_can_change_it(lab, monitor):
     assert escape(lab) == "EPERM"
 
 
+def test_one_can_do_without(lab, tunnel):  # pylint: disable=unused-argument
+    Monitor(lab, words=["--no-copy"])
+    assert tables(lab) == ["custom-gateway-wg0"]
+    assert lab.cg("reapply", "--no-copy", check=False).returncode == 2
+
+
 def test_it_follows_the_configuration(lab, monitor):
     [before] = owned(lab)
     lab.config("wg0", f"Users={OTHER}\nGuard=yes")
