@@ -2,7 +2,6 @@
 """A monitor for tests."""
 
 import os
-import signal
 import time
 
 from lab import wait_until

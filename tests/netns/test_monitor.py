@@ -5,7 +5,6 @@ No test here is about time. What is waited for is a state of the kernel, and run
 the monitor says of them with -v."""
 
 import contextlib
-import os
 import re
 import signal
 import socket
@@ -15,7 +14,7 @@ import time
 
 import pytest
 from lab import CONFINED, OTHER, Tunnel, wait_until
-from monitor import LOOKING, Monitor
+from monitor import Monitor
 
 @pytest.fixture
 def tunnel(lab):
