@@ -10,6 +10,7 @@ typedef struct {
   const char *runtime_dir;
   gboolean dry_run;
   gboolean json;
+  gboolean no_copy; /* the monitor keeps none of the guards: see owned.h */
 } CgOptions;
 
 typedef enum {

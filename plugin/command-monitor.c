@@ -33,6 +33,8 @@ typedef struct {
   CgWorker worker;  /* the run that is under way */
   CgMonitorRun run; /* what it was told */
   GVariant *shelf;
+  char *owned; /* the sum of the copy of the guards that we keep, "" if there is none */
+  int socket;  /* which keeps it, or -1 */
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
   CgPace tunnel, loss;
   gint64 read;        /* when a run was last told to read the directory */
@@ -56,6 +58,9 @@ monitor_clear (Monitor *monitor)
   g_clear_pointer (&monitor->interest, cg_interest_free);
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
+  g_clear_pointer (&monitor->owned, g_free);
+  if (monitor->socket >= 0)
+    close (monitor->socket);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Monitor, monitor_clear)
 
@@ -127,6 +132,7 @@ start_run (Monitor *monitor, gint64 now)
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
       .shelf = monitor->shelf,
+      .owned = monitor->owned,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
       .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
                 is_in_fight (&monitor->tunnel, now),
@@ -161,17 +167,39 @@ tell_of_failure (Monitor *monitor, char *failure)
   monitor->failure = failure;
 }
 
+/* The copy that stood goes when the new one stands. FALSE if that did not reach us, so that it has
+ * gone with the run. */
+static gboolean
+take_copy (Monitor *monitor, char *owned, int given)
+{
+  gboolean is_same = g_str_equal (owned, monitor->owned);
+  gboolean has_arrived = is_same || !*owned || given >= 0;
+  if (is_same || !has_arrived) {
+    g_free (owned);
+    if (given >= 0)
+      close (given);
+    return has_arrived;
+  }
+  if (monitor->socket >= 0)
+    close (monitor->socket);
+  g_free (monitor->owned);
+  monitor->socket = given;
+  monitor->owned = owned;
+  return TRUE;
+}
+
 /* What the run found out: the configuration in force, and what is to be listened to. Of an
  * interface that is new to us we may not have heard what happened behind the run's look. */
 static gboolean
-take_report (Monitor *monitor, GVariant *report, gint64 now)
+take_report (Monitor *monitor, GVariant *report, int given, gint64 now)
 {
   gboolean was_read, is_complete;
   g_autofree char *failure = NULL;
+  char *owned;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@aay@aubbms)", &monitor->shelf, &interfaces, &tables,
-                 &was_read, &is_complete, &failure);
+  g_variant_get (report, "(@" CG_SHELF "@aay@aubbmss)", &monitor->shelf, &interfaces, &tables,
+                 &was_read, &is_complete, &failure, &owned);
   tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
@@ -183,7 +211,7 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
     cg_pace_event (&monitor->tunnel, now);
   }
   monitor->unread = !was_read;
-  return is_complete;
+  return take_copy (monitor, owned, given) && is_complete;
 }
 
 static void
@@ -201,7 +229,7 @@ tell_systemd (Monitor *monitor, int status)
 }
 
 static void
-finish_run (Monitor *monitor, int status, GVariant *report)
+finish_run (Monitor *monitor, int status, GVariant *report, int given)
 {
   gint64 now = g_get_monotonic_time ();
   cg_pace_ended (&monitor->tunnel, now);
@@ -210,7 +238,11 @@ finish_run (Monitor *monitor, int status, GVariant *report)
     g_warning ("a run was ended by a signal, or took longer than %u s",
                (guint) (RUN_LIMIT / G_USEC_PER_SEC));
   gboolean good = status == CG_EXIT_DONE || status == CG_EXIT_CONFIG;
-  good = report && take_report (monitor, report, now) && good;
+  if (report)
+    good = take_report (monitor, report, given, now) && good;
+  else if (given >= 0)
+    close (given);
+  good = good && report;
   monitor->retry_delay = good ? 0 : CLAMP (2 * monitor->retry_delay, RETRY_FIRST, RETRY_LAST);
   monitor->retry = good ? CG_PACE_NEVER : now + monitor->retry_delay;
   tell_systemd (monitor, status);
@@ -240,14 +272,15 @@ static void
 collect_run (Monitor *monitor)
 {
   guint32 own = (guint32) monitor->worker.pid;
-  int status;
+  int status, given;
   g_autoptr (GVariant) report = NULL;
-  if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report))
+  if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report,
+                          &given))
     return;
   do
     take_news (monitor, own);
   while (monitor->is_flooded);
-  finish_run (monitor, status, report);
+  finish_run (monitor, status, report, given);
 }
 
 static void
@@ -358,6 +391,8 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
   g_auto (Monitor) monitor = {
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
+      .owned = g_strdup (""),
+      .socket = -1,
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),
       .reload = TRUE,

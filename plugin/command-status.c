@@ -305,6 +305,7 @@ json_gateway (GString *json, const CgGatewayStatus *status, const GArray *resolv
   cg_json_open (json, "guard", '{');
   cg_json_string (json, "state", cg_status_guard_word (status));
   cg_json_number (json, "dropped", status->guard ? (gint64) status->guard->dropped : 0);
+  cg_json_number (json, "owned", status->guard && status->guard->is_owned);
   cg_json_close (json, '}');
   json_dns (json, status, resolvers);
   json_lines (json, "differences", status->differences);

@@ -248,6 +248,15 @@ cg_guard_shield (const char *gateway, const char *text)
 }
 
 char *
+cg_guard_owned (const char *gateway, const char *text, guint serial)
+{
+  g_autofree char *table = cg_nft_table_of (gateway);
+  g_autofree char *owned = cg_nft_owned_of (gateway, serial);
+  return g_strdup_printf (TABLE "%s { flags owner; %s", owned,
+                          text + strlen (TABLE) + strlen (table) + strlen (" { "));
+}
+
+char *
 cg_guard_emptying (const char *gateway)
 {
   g_autofree char *table = cg_nft_table_of (gateway);

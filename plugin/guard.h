@@ -24,6 +24,12 @@ char *cg_guard_removal (const char *gateway);
 char *cg_guard_shield (const char *gateway, const char *text);
 char *cg_guard_unshielding (const char *gateway);
 
+/* The same text as a table that belongs to the process that makes it, so that nobody else, not even
+ * "nft flush ruleset", can take it away; it goes with that process (NFT_TABLE_F_OWNER,
+ * linux/netfilter/nf_tables.h). serial: makes its name another one than that of its predecessor,
+ * since both stand while one takes the place of the other. */
+char *cg_guard_owned (const char *gateway, const char *text, guint serial);
+
 /* The line that empties it instead, for a table that stands as we wrote it: its chains stay, and a
  * packet meets either all old rules or all new ones. */
 char *cg_guard_emptying (const char *gateway);

@@ -10,7 +10,7 @@
 
 typedef int (*Command) (const CgOptions *options, const char *const *arguments);
 
-enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2 };
+enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2, TAKES_NO_COPY = 4 };
 
 static const struct {
   const char *name;
@@ -28,7 +28,8 @@ static const struct {
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
     {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
     {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
-    {"monitor", cg_command_monitor, 0, "", "stay, follow the tunnels, repair what others break"},
+    {"monitor", cg_command_monitor, TAKES_NO_COPY, "",
+     "stay, follow the tunnels, repair what others break"},
     {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
     {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
     {"attach", cg_command_attach, 0, "CONNECTION KEY=VALUE...",
@@ -67,6 +68,8 @@ run_command (const CgOptions *options, const char *const *words)
       return bad_usage ("--dry-run does not go with", words[0]);
     if (options->json && !(commands[i].takes & TAKES_JSON))
       return bad_usage ("--json does not go with", words[0]);
+    if (options->no_copy && !(commands[i].takes & TAKES_NO_COPY))
+      return bad_usage ("--no-copy does not go with", words[0]);
     return commands[i].run (options, words + 1);
   }
   return bad_usage ("no such command", words[0]);
@@ -77,11 +80,14 @@ main (int argc, char **argv)
 {
   g_autofree char *config_dir = NULL, *runtime_dir = NULL;
   g_auto (GStrv) words = NULL;
-  gboolean dry_run = FALSE, json = FALSE, verbose = FALSE, quiet = FALSE, version = FALSE;
+  gboolean dry_run = FALSE, json = FALSE, no_copy = FALSE;
+  gboolean verbose = FALSE, quiet = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
       {"dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run,
        "With reapply and remove: print the operations and change nothing", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "With status: print JSON", NULL},
+      {"no-copy", 0, 0, G_OPTION_ARG_NONE, &no_copy,
+       "With monitor: keep no second copy of the guards", NULL},
       {"config-dir", 0, 0, G_OPTION_ARG_FILENAME, &config_dir,
        "Where the gateways' files are (" CG_CONFIG_DIR ")", "DIR"},
       {"runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &runtime_dir,
@@ -122,6 +128,7 @@ main (int argc, char **argv)
       .runtime_dir = runtime_dir ? runtime_dir : CG_RUNTIME_DIR,
       .dry_run = dry_run,
       .json = json,
+      .no_copy = no_copy,
   };
   return run_command (&options, (const char *const *) words);
 }

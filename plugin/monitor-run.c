@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "interest.h"
+#include "owned.h"
 #include "removed.h"
 #include "resolve.h"
 
@@ -53,7 +54,12 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
 }
 
 static GVariant *
-report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GError *error)
+report_new (const CgConfig *config,
+            GVariant *shelf,
+            gboolean was_read,
+            gboolean is_complete,
+            const GError *error,
+            const char *owned)
 {
   GVariantBuilder interfaces, tables;
   g_variant_builder_init (&interfaces, G_VARIANT_TYPE ("aay"));
@@ -66,8 +72,8 @@ report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GE
       g_variant_builder_add (&tables, "u", gateway->table);
   }
   g_autofree char *why = error ? g_utf8_make_valid (error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "aayaubbms)", shelf, &interfaces, &tables, was_read,
-                        !config->incomplete, why);
+  return g_variant_new ("(@" CG_SHELF "aayaubbmss)", shelf, &interfaces, &tables, was_read,
+                        is_complete, why, owned);
 }
 
 /* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
@@ -91,8 +97,39 @@ apply (const CgOptions *options, const CgConfig *config, CgLock *lock, GError **
   return cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, lock, error);
 }
 
+static GPtrArray *
+list_released (const CgConfig *config, const char *runtime_dir)
+{
+  GPtrArray *released = g_ptr_array_new ();
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (cg_removed_has (runtime_dir, gateway->name))
+      g_ptr_array_add (released, gateway->name);
+  }
+  g_ptr_array_add (released, NULL);
+  return released;
+}
+
+/* Where there never was a copy of the guards there may be no kernel for it; one that cannot be
+ * brought up to date may hold too much, and goes on until it can. */
+static char *
+own_guards (const CgMonitorRun *run, const CgConfig *config, int *given, gboolean *is_complete)
+{
+  if (run->options->no_copy)
+    return g_strdup ("");
+  g_autoptr (GPtrArray) released = list_released (config, run->options->runtime_dir);
+  g_autoptr (GError) error = NULL;
+  char *sum = cg_own_guards (config, run->options->runtime_dir,
+                             (const char *const *) released->pdata, run->owned, given, &error);
+  if (sum)
+    return sum;
+  g_info ("no copy of the guards: %s", error->message);
+  *is_complete = *is_complete && !*run->owned;
+  return g_strdup (run->owned);
+}
+
 int
-cg_monitor_run (gpointer data, GVariant **report)
+cg_monitor_run (gpointer data, GVariant **report, int *given)
 {
   CgMonitorRun now = *(const CgMonitorRun *) data;
   const CgMonitorRun *run = &now;
@@ -109,8 +146,14 @@ cg_monitor_run (gpointer data, GVariant **report)
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
   cg_resolve (config, run->options->runtime_dir, NULL);
-  if (!apply (run->options, config, &lock, &error))
+  gboolean is_complete = !config->incomplete;
+  g_autofree char *owned = NULL;
+  if (apply (run->options, config, &lock, &error)) {
+    owned = own_guards (run, config, given, &is_complete);
+  } else {
+    owned = g_strdup (run->owned);
     status = CG_EXIT_FAILED;
-  *report = g_variant_ref_sink (report_new (config, shelf, was_read, error));
+  }
+  *report = g_variant_ref_sink (report_new (config, shelf, was_read, is_complete, error, owned));
   return status;
 }

@@ -2,7 +2,12 @@
 #include "nft.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -37,24 +42,86 @@ load_library (Library *library, GError **error)
   return FALSE;
 }
 
-gboolean
-cg_nft_run (const char *commands, GError **error)
+/* A descriptor of nfnetlink that is not among others, or -1. Of a process's descriptors no more
+ * than a thousand are looked at: the monitor's runs have a dozen. */
+static int
+find_socket (const GArray *others)
+{
+  for (int fd = STDERR_FILENO + 1; fd < 1000; fd++) {
+    int domain = 0, protocol = 0;
+    socklen_t size = sizeof (int);
+    if (getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_NETLINK ||
+        getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
+        protocol != NETLINK_NETFILTER)
+      continue;
+    gboolean is_other = FALSE;
+    for (guint i = 0; others && i < others->len; i++)
+      is_other = is_other || g_array_index (others, int, i) == fd;
+    if (!is_other)
+      return fd;
+  }
+  return -1;
+}
+
+static GArray *
+list_sockets (void)
+{
+  GArray *sockets = g_array_new (FALSE, FALSE, sizeof (int));
+  for (int fd; (fd = find_socket (sockets)) >= 0;)
+    g_array_append_val (sockets, fd);
+  return sockets;
+}
+
+/* libnftables says nowhere which socket is its own: it is the one that was not there before. */
+static int
+keep_socket (const GArray *before, GError **error)
+{
+  int socket = find_socket (before);
+  int kept = socket < 0 ? -1 : fcntl (socket, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (kept < 0)
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot keep the socket of nftables: %s",
+                 socket < 0 ? "there is none" : g_strerror (errno));
+  return kept;
+}
+
+static gboolean
+run_in (const Library *library, struct nft_ctx *context, const char *commands, GError **error)
+{
+  if (context && library->buffer_error (context) == 0 && library->run (context, commands) == 0)
+    return TRUE;
+  /* its first line says what is wrong, the rest repeats our text */
+  g_auto (GStrv) lines = g_strsplit (context ? library->get_error (context) : "", "\n", 2);
+  g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "nftables: %s",
+               lines[0] && *lines[0] ? lines[0] : "no memory");
+  return FALSE;
+}
+
+/* socket: NULL if nothing is to be owned. */
+static gboolean
+run (const char *commands, int *socket, GError **error)
 {
   Library library = {NULL};
   if (!load_library (&library, error))
     return FALSE;
+  g_autoptr (GArray) before = socket ? list_sockets () : NULL;
   struct nft_ctx *context = library.new(NFT_CTX_DEFAULT);
-  gboolean done = FALSE;
-  if (context && library.buffer_error (context) == 0)
-    done = library.run (context, commands) == 0;
-  if (!done) {
-    /* its first line says what is wrong, the rest repeats our text */
-    g_auto (GStrv) lines = g_strsplit (context ? library.get_error (context) : "", "\n", 2);
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "nftables: %s",
-                 lines[0] && *lines[0] ? lines[0] : "no memory");
-  }
+  gboolean done = run_in (&library, context, commands, error);
+  if (done && socket)
+    done = (*socket = keep_socket (before, error)) >= 0;
   if (context)
     library.free (context);
   dlclose (library.handle);
   return done;
+}
+
+gboolean
+cg_nft_run (const char *commands, GError **error)
+{
+  return run (commands, NULL, error);
+}
+
+gboolean
+cg_nft_run_as_owner (const char *commands, int *socket, GError **error)
+{
+  return run (commands, socket, error);
 }

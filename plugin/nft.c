@@ -9,12 +9,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "gateway.h"
 #include "netlink.h"
 #include "nft-uids.h"
 
-/* What the name of a shield ends in; no gateway's name has a slash. */
-#define SHIELD "/shield"
 /* So many looks in a row that others disturbed are no accident. */
 #define MAX_LOOKS 16
 
@@ -53,44 +50,6 @@ cg_guards_found_new (void)
   GArray *guards = g_array_new (FALSE, FALSE, sizeof (CgGuardFound));
   g_array_set_clear_func (guards, guard_found_clear);
   return guards;
-}
-
-char *
-cg_nft_table_of (const char *gateway)
-{
-  g_auto (GStrv) parts = g_strsplit (gateway, "@", -1);
-  g_autofree char *name = g_strjoinv ("/40", parts);
-  return g_strconcat (CG_NFT_PREFIX, name, NULL);
-}
-
-char *
-cg_nft_shield_of (const char *gateway)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  return g_strconcat (table, SHIELD, NULL);
-}
-
-/* Of a table or of its shield. */
-static char *
-gateway_of (const char *table)
-{
-  const char *name = table + strlen (CG_NFT_PREFIX);
-  gsize length = strlen (name) - (g_str_has_suffix (name, SHIELD) ? strlen (SHIELD) : 0);
-  g_autofree char *escaped = g_strndup (name, length);
-  g_auto (GStrv) parts = g_strsplit (escaped, "/40", -1);
-  return g_strjoinv ("@", parts);
-}
-
-/* Anybody with CAP_NET_ADMIN can make a table whose name only begins like ours; what follows
- * becomes a part of commands and of file names. */
-static gboolean
-is_ours (const char *table)
-{
-  g_autofree char *gateway = gateway_of (table);
-  g_autofree char *proper = cg_nft_table_of (gateway);
-  g_autofree char *shield = cg_nft_shield_of (gateway);
-  return cg_gateway_name_valid (gateway) &&
-         (g_str_equal (proper, table) || g_str_equal (shield, table));
 }
 
 static gboolean
@@ -228,6 +187,15 @@ counter_packets (const Object *object)
   return 0;
 }
 
+static guint64
+count_packets (const GArray *counters)
+{
+  guint64 packets = 0;
+  for (guint i = 0; i < counters->len; i++)
+    packets += counter_packets (&g_array_index (counters, Object, i));
+  return packets;
+}
+
 /* What the message says of one set: without what later kernels tell of its elements, whose number
  * changes with every packet that adds one (NFTA_SET_TYPE and NFTA_SET_COUNT, behind what this
  * header knows). */
@@ -257,7 +225,7 @@ sum_objects (GChecksum *checksum, const GArray *objects, const char *table, guin
 /* A shield that stands was left by a run that did not come to its end: with the guard, if that
  * stands too, it is one guard, and not as it should be. */
 static void
-add_guard (GArray *guards, CgGuardFound *guard, gboolean is_shield)
+add_guard (GArray *guards, CgGuardFound *guard, gboolean shields)
 {
   for (guint i = 0; i < guards->len; i++) {
     CgGuardFound *other = &g_array_index (guards, CgGuardFound, i);
@@ -270,7 +238,7 @@ add_guard (GArray *guards, CgGuardFound *guard, gboolean is_shield)
     guard_found_clear (guard);
     return;
   }
-  if (is_shield)
+  if (shields)
     *guard->fingerprint = '\0';
   g_array_append_vals (guards, guard, 1);
 }
@@ -278,6 +246,8 @@ add_guard (GArray *guards, CgGuardFound *guard, gboolean is_shield)
 static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
+               const char *gateway,
+               gboolean shields,
                GArray *tables,
                GArray *chains,
                GArray *guards,
@@ -297,7 +267,6 @@ look_at_table (CgNetlink *netlink,
              error) ||
       !dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
     return FALSE;
-  GArray *uids = cg_nft_uids (bounds);
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
   sum_objects (checksum, tables, table, NFTA_TABLE_MAX);
   sum_objects (checksum, chains, table, NFTA_CHAIN_MAX);
@@ -306,13 +275,54 @@ look_at_table (CgNetlink *netlink,
   sum_objects (checksum, elements, table, NFTA_SET_ELEM_LIST_MAX);
   g_checksum_update (checksum, (const guchar *) bounds->data,
                      (gssize) (bounds->len * sizeof (CgUidBound)));
-  CgGuardFound guard = {.gateway = gateway_of (table),
+  CgGuardFound guard = {.gateway = g_strdup (gateway),
                         .fingerprint = g_strdup (g_checksum_get_string (checksum)),
-                        .uids = uids};
-  for (guint i = 0; i < counters->len; i++)
-    guard.dropped += counter_packets (&g_array_index (counters, Object, i));
-  add_guard (guards, &guard, g_str_has_suffix (table, SHIELD));
+                        .uids = cg_nft_uids (bounds),
+                        .dropped = count_packets (counters)};
+  add_guard (guards, &guard, shields);
   return TRUE;
+}
+
+/* A monitor's copy is no guard of its own: whether it is right is for the monitor to know, and it
+ * goes with it. */
+static gboolean
+look_at_owned (
+    CgNetlink *netlink, const char *table, const char *gateway, GArray *guards, GError **error)
+{
+  g_autoptr (GArray) counters = objects_new ();
+  if (!dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
+    return FALSE;
+  for (guint i = 0; i < guards->len; i++) {
+    CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
+    if (!g_str_equal (guard->gateway, gateway))
+      continue;
+    guard->dropped += count_packets (counters);
+    guard->is_owned = TRUE;
+  }
+  return TRUE;
+}
+
+/* The monitors' copies among the tables, or the guards and their shields. */
+static gboolean
+look_at_tables (CgNetlink *netlink,
+                gboolean owned,
+                GArray *tables,
+                GArray *chains,
+                GArray *guards,
+                GError **error)
+{
+  gboolean done = TRUE;
+  for (guint i = 0; done && i < tables->len; i++) {
+    const char *table = g_array_index (tables, Object, i).table;
+    g_autofree char *gateway = NULL;
+    CgTableKind kind = cg_nft_kind_of (table, &gateway);
+    if (kind == CG_TABLE_OTHERS || (kind == CG_TABLE_OWNED) != owned)
+      continue;
+    done = owned ? look_at_owned (netlink, table, gateway, guards, error)
+                 : look_at_table (netlink, table, gateway, kind == CG_TABLE_SHIELD, tables, chains,
+                                  guards, error);
+  }
+  return done;
 }
 
 static gboolean
@@ -324,12 +334,8 @@ look_once (CgNetlink *netlink, GArray *guards, GError **error)
     return FALSE;
   if (tables->len > 0 && !dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error))
     return FALSE;
-  for (guint i = 0; i < tables->len; i++) {
-    const char *table = g_array_index (tables, Object, i).table;
-    if (is_ours (table) && !look_at_table (netlink, table, tables, chains, guards, error))
-      return FALSE;
-  }
-  return TRUE;
+  return look_at_tables (netlink, FALSE, tables, chains, guards, error) &&
+         look_at_tables (netlink, TRUE, tables, chains, guards, error);
 }
 
 gboolean

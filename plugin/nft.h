@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <glib.h>
+#include "nft-names.h"
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
  * libnftables(3) only to change something. */
-
-/* How the names of our tables begin. */
-#define CG_NFT_PREFIX "custom-gateway-"
 
 /* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
@@ -21,7 +18,8 @@ typedef struct {
                         nor does what packets themselves put into sets. Empty if a shield
                         stands, too */
   GArray *uids;      /* CgUidRange, normalised: whom it holds */
-  guint64 dropped;   /* packets */
+  guint64 dropped;   /* packets, by the monitor's copy, too */
+  gboolean is_owned; /* such a copy stands */
 } CgGuardFound;
 
 /* The sets of a guard: whom it holds, and where the tunnel's own packets go, by the name with a "4"
@@ -31,14 +29,6 @@ typedef struct {
 
 /* An array of CgGuardFound that releases what its elements hold. */
 GArray *cg_guards_found_new (void);
-
-/* "custom-gateway-NAME": the name of a gateway's table, family inet. '@', which nft(8) does not
- * take in a name, becomes "/40". The caller owns the result. */
-char *cg_nft_table_of (const char *gateway);
-
-/* "custom-gateway-NAME/shield": a second table that says the same, and stands while the guard is
- * replaced. The caller owns the result. */
-char *cg_nft_shield_of (const char *gateway);
 
 /* Appends what stands in the kernel, all of it at one moment: if generation is not NULL it gets the
  * number of that moment, which every change of nftables, whoever makes it, counts up by one. FALSE
@@ -52,3 +42,7 @@ gboolean cg_nft_generation (guint32 *generation, GError **error);
 /* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_ABSENT if
  * there is no libnftables, and with a CG_ERROR_FAILED if the kernel or the library refused. */
 gboolean cg_nft_run (const char *commands, GError **error);
+
+/* The same, for tables with the flag "owner": *socket gets the descriptor of the socket that owns
+ * what was made, which goes when the last copy of that is closed. The caller owns it. */
+gboolean cg_nft_run_as_owner (const char *commands, int *socket, GError **error);

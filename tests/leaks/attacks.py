@@ -253,7 +253,7 @@ ATTACKS = [
     Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL,
            stragglers=True),
     Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
-           elsewhere=OWN, known="until the guard is back, nothing else holds them"),
+           elsewhere=OWN),
     Attack("as networkd starts", as_networkd_starts, WithoutGuard, stragglers=True),
     Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),

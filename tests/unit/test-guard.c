@@ -151,6 +151,53 @@ table_of_a_name_with_an_at (void)
   g_assert_cmpstr (table, ==, "custom-gateway-work/40home");
 }
 
+static void
+belongs_to_a_monitor_under_another_name (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_autofree char *owned = cg_guard_owned ("wg0", text, 42);
+  g_assert_true (g_str_has_prefix (text, "table inet custom-gateway-wg0 { "));
+  g_assert_true (
+      g_str_has_prefix (owned, "table inet custom-gateway-wg0/owned-42 { flags owner; "));
+  g_assert_true (g_str_has_suffix (owned, text + strlen ("table inet custom-gateway-wg0 { ")));
+}
+
+static void
+tables_are_known_by_their_exact_names (void)
+{
+  static const struct {
+    const char *table, *gateway;
+    CgTableKind kind;
+  } cases[] = {
+      {"custom-gateway-wg0", "wg0", CG_TABLE_GUARD},
+      {"custom-gateway-work/40home", "work@home", CG_TABLE_GUARD},
+      {"custom-gateway-wg0/shield", "wg0", CG_TABLE_SHIELD},
+      {"custom-gateway-work/40home/shield", "work@home", CG_TABLE_SHIELD},
+      {"custom-gateway-wg0/owned-0", "wg0", CG_TABLE_OWNED},
+      {"custom-gateway-work/40home/owned-4294967295", "work@home", CG_TABLE_OWNED},
+      {"custom-gateway-", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-/shield", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/owned-", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/owned-01", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/owned-4294967296", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/owned-1x", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/owned-1/shield", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-wg0/shield/owned-1", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-work@home", NULL, CG_TABLE_OTHERS},
+      {"custom-gateway-../x", NULL, CG_TABLE_OTHERS},
+      {"filter", NULL, CG_TABLE_OTHERS},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *gateway = NULL;
+    g_test_message ("%s", cases[i].table);
+    g_assert_cmpint (cg_nft_kind_of (cases[i].table, &gateway), ==, cases[i].kind);
+    g_assert_cmpstr (gateway, ==, cases[i].gateway);
+  }
+}
+
 static char *
 run (const World *world)
 {
@@ -435,6 +482,10 @@ main (int argc, char **argv)
   ADD_CASES ("/guard/text", text_cases, text_has);
   g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
+  g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
+                   belongs_to_a_monitor_under_another_name);
+  g_test_add_func ("/guard/tables-are-known-by-their-exact-names",
+                   tables_are_known_by_their_exact_names);
   g_test_add_func ("/guard/table-of-a-name-with-an-at", table_of_a_name_with_an_at);
   g_test_add_func ("/guard/comes-between-the-rules-and-the-way",
                    comes_between_the_rules_and_the_way);

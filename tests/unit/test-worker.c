@@ -7,23 +7,26 @@
 
 /* What the child is to do, and what it has: the parent's memory as it was. */
 static int
-report_back (gpointer data, GVariant **report)
+report_back (gpointer data, GVariant **report, int *given)
 {
+  (void) given;
   *report = g_variant_ref_sink (g_variant_new_string (data));
   memset (data, 'x', 1);
   return 3;
 }
 
 static int
-say_nothing (gpointer data, GVariant **report)
+say_nothing (gpointer data, GVariant **report, int *given)
 {
+  (void) given;
   (void) report;
   return GPOINTER_TO_INT (data);
 }
 
 static int
-hang (gpointer data, GVariant **report)
+hang (gpointer data, GVariant **report, int *given)
 {
+  (void) given;
   (void) data;
   (void) report;
   while (pause () < 0) { /* it always is */
@@ -33,11 +36,23 @@ hang (gpointer data, GVariant **report)
 
 /* Of another type than the parent wants. */
 static int
-talk_nonsense (gpointer data, GVariant **report)
+talk_nonsense (gpointer data, GVariant **report, int *given)
 {
+  (void) given;
   (void) data;
   *report = g_variant_ref_sink (g_variant_new_bytestring ("no terminator at the end\xff"));
   *report = g_variant_ref_sink (g_variant_get_child_value (*report, 0));
+  return 0;
+}
+
+/* The end of a pipe, which ends with the last copy of the other end. */
+static int
+give_away (gpointer data, GVariant **report, int *given)
+{
+  int *ends = data;
+  (void) report;
+  close (ends[0]);
+  *given = ends[1];
   return 0;
 }
 
@@ -53,12 +68,21 @@ start (CgWork work, gpointer data)
 }
 
 static GVariant *
-wait_for (CgWorker *worker, int *status)
+wait_for_both (CgWorker *worker, int *status, int *given)
 {
   GVariant *report = NULL;
-  while (!cg_worker_collect (worker, G_VARIANT_TYPE_STRING, status, &report))
+  while (!cg_worker_collect (worker, G_VARIANT_TYPE_STRING, status, &report, given))
     g_usleep (1000);
   g_assert_cmpint (worker->pid, ==, 0);
+  return report;
+}
+
+static GVariant *
+wait_for (CgWorker *worker, int *status)
+{
+  int given;
+  GVariant *report = wait_for_both (worker, status, &given);
+  g_assert_cmpint (given, ==, -1);
   return report;
 }
 
@@ -106,15 +130,32 @@ what_is_no_report_is_none (void)
 static void
 one_that_hangs_is_ended (void)
 {
-  int status;
+  int status, given;
   GVariant *report;
   CgWorker worker = start (hang, NULL);
-  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report, &given));
   cg_worker_kill (&worker);
   g_assert_null (wait_for (&worker, &status));
   g_assert_cmpint (status, ==, -1);
-  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report, &given));
   cg_worker_kill (&worker); /* nobody: and surely not the process group */
+}
+
+static void
+a_descriptor_outlives_who_gave_it (void)
+{
+  int status, given, ends[2];
+  char byte;
+  g_assert_cmpint (pipe (ends), ==, 0);
+  CgWorker worker = start (give_away, ends);
+  close (ends[1]);
+  g_assert_null (wait_for_both (&worker, &status, &given));
+  g_assert_cmpint (given, >=, 0);
+  g_assert_cmpint (write (given, "a", 1), ==, 1);
+  close (given);
+  g_assert_cmpint (read (ends[0], &byte, 1), ==, 1);
+  g_assert_cmpint (read (ends[0], &byte, 1), ==, 0); /* that was the last one */
+  close (ends[0]);
 }
 
 int
@@ -126,5 +167,6 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/none", there_may_be_none);
   g_test_add_func ("/worker/nonsense", what_is_no_report_is_none);
   g_test_add_func ("/worker/hangs", one_that_hangs_is_ended);
+  g_test_add_func ("/worker/descriptor", a_descriptor_outlives_who_gave_it);
   return g_test_run ();
 }

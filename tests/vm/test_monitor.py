@@ -13,7 +13,7 @@ import test_by_hand
 import test_networkd
 import test_openvpn
 from guest import is_up, must_be_blocked, must_be_up, nothing_is_left, sh, wait_until
-from people import alice_sends
+from people import CONFINED, PORTS, SERVER, alice_sends, send_from
 
 UNIT = "custom-gateway-monitor.service"
 
@@ -138,6 +138,29 @@ def test_the_watchdog_ends_one_that_hangs(lan, monitor):
     finally:
         (directory / "short.conf").unlink()
         sh("systemctl daemon-reload", f"systemctl restart {UNIT}")
+
+
+def tables() -> str:
+    return sh("nft list tables")
+
+
+def test_others_can_flush_only_one_of_two_guards(lan, monitor):
+    """The monitor sleeps, and the guard is gone: its copy knows the tunnel's own packets, too."""
+    guest.make_wg0(lan)
+    try:
+        wait_until("up", is_up)
+        wait_until("the copy", lambda: "51900" in sh("nft list ruleset").split("/owned-", 1)[-1])
+        sh(f"systemctl kill -s STOP --kill-whom=main {UNIT}", "nft flush ruleset")
+        assert tables().count("custom-gateway-wg0") == tables().count("/owned-") == 1
+        assert send_from(0, SERVER[4], PORTS[CONFINED]) == "EPERM"
+        must_be_up()
+        sh(f"systemctl kill -s CONT --kill-whom=main {UNIT}")
+        wait_until("the guard", lambda: tables().count("custom-gateway-wg0") == 2)
+        sh(f"systemctl stop {UNIT}")
+        assert "/owned-" not in tables()
+    finally:
+        sh(f"systemctl kill -s CONT --kill-whom=main {UNIT} || true", "ip link del wg0",
+           f"systemctl start {UNIT}")
 
 
 def test_stopped_it_leaves_everything_standing(lan, monitor):
