@@ -256,7 +256,7 @@ cg_command_attach (const CgOptions *options, const char *const *words)
 {
   if (*words)
     return run (options, TRUE, words);
-  g_warning ("usage: custom-gateway attach CONNECTION KEY=VALUE...");
+  g_warning ("usage: custom-gateway attach CONNECTION [KEY=VALUE...]");
   return CG_EXIT_CONFIG;
 }
 

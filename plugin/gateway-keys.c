@@ -67,7 +67,7 @@ parse_interface (CgGateway *gateway, const Place *place, const char *value, GErr
     return fail (place, "loopback is not a tunnel:", value, "name the tunnel's interface", error);
   if (!cg_interface_name_valid (value))
     return fail (place, "not an interface name:", value,
-                 "give 1 to 15 characters without white space, '/' and ':', and not 'all' or "
+                 "give 1 to 15 characters without white space, any of /:*\\\", and not 'all' or "
                  "'default'",
                  error);
   gateway->interface = g_strdup (value);
@@ -345,6 +345,20 @@ static const struct {
     {"Priority", parse_priority},
 };
 
+static gboolean
+unknown_key (const char *file, const char *key, GError **error)
+{
+  g_autofree char *quoted = cg_quote (key);
+  const char *similar = NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (g_ascii_strcasecmp (keys[i].key, key) == 0)
+      similar = keys[i].key;
+  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [Gateway] unknown key %s; %s%s%s", file,
+               quoted, similar ? "write " : "see custom-gateway.conf(5) for the keys there are",
+               similar ? similar : "", similar ? "=" : "");
+  return FALSE;
+}
+
 gboolean
 cg_gateway_set_key (CgGateway *gateway,
                     const char *file,
@@ -365,9 +379,5 @@ cg_gateway_set_key (CgGateway *gateway,
         return fail (&place, "a comment needs a line of its own:", value, "move it there", error);
       return keys[i].parse (gateway, &place, value, error);
     }
-  g_autofree char *quoted = cg_quote (key);
-  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
-               "%s: [Gateway] unknown key %s; see custom-gateway.conf(5) for the keys there are",
-               file, quoted);
-  return FALSE;
+  return unknown_key (file, key, error);
 }

@@ -55,6 +55,13 @@ cg_json_string (GString *json, const char *key, const char *text)
 }
 
 void
+cg_json_boolean (GString *json, const char *key, gboolean value)
+{
+  begin (json, key);
+  g_string_append (json, value ? "true" : "false");
+}
+
+void
 cg_json_number (GString *json, const char *key, gint64 number)
 {
   begin (json, key);

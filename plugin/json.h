@@ -10,4 +10,5 @@ void cg_json_open (GString *json, const char *key, char bracket);
 void cg_json_close (GString *json, char bracket);
 /* text is UTF-8; bytes that are not become U+FFFD. NULL becomes null. */
 void cg_json_string (GString *json, const char *key, const char *text);
+void cg_json_boolean (GString *json, const char *key, gboolean value);
 void cg_json_number (GString *json, const char *key, gint64 number);

@@ -26,15 +26,15 @@ static const struct {
     {"status", cg_command_status, TAKES_JSON, "[GATEWAY...]",
      "what should be, what is, what differs"},
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
-    {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
-    {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
     {"monitor", cg_command_monitor, TAKES_NO_COPY, "",
      "stay, follow the tunnels, repair what others break"},
-    {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
-    {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
-    {"attach", cg_command_attach, 0, "CONNECTION KEY=VALUE...",
+    {"attach", cg_command_attach, 0, "CONNECTION [KEY=VALUE...]",
      "keep a gateway in a NetworkManager profile's user data"},
     {"detach", cg_command_detach, 0, "CONNECTION", "take it out of there again"},
+    {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
+    {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
+    {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
+    {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
 };
 
 static char *
@@ -118,10 +118,11 @@ main (int argc, char **argv)
     puts ("custom-gateway " CG_VERSION);
     return CG_EXIT_DONE;
   }
-  if (!words) {
+  gboolean asks_for_help = words && g_str_equal (words[0], "help");
+  if (!words || asks_for_help) {
     g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
-    fputs (help, stderr);
-    return CG_EXIT_CONFIG;
+    fputs (help, asks_for_help ? stdout : stderr);
+    return asks_for_help ? CG_EXIT_DONE : CG_EXIT_CONFIG;
   }
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,

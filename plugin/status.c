@@ -33,6 +33,14 @@ cg_status_guard_word (const CgGatewayStatus *status)
 }
 
 gboolean
+cg_status_has_own_dns (const CgGatewayStatus *status)
+{
+  return status->tunnel->gateway->dns_mode != CG_DNS_NONE &&
+         (status->family[0].should != CG_STATE_RELEASED ||
+          status->family[1].should != CG_STATE_RELEASED);
+}
+
+gboolean
 cg_status_differs (const CgStatus *status)
 {
   for (guint i = 0; i < status->gateways->len; i++)

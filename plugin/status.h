@@ -38,4 +38,8 @@ const char *cg_status_guard_word (const CgGatewayStatus *status);
 /* "blocked", or "partial". */
 const char *cg_status_word (const CgFamilyStatus *status);
 
+/* Whether the gateway's services ask the servers of DNS=, not those of the system. */
+gboolean cg_status_has_own_dns (const CgGatewayStatus *status);
+
+/* Whether a reapply would change anything. */
 gboolean cg_status_differs (const CgStatus *status);

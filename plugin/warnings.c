@@ -7,18 +7,21 @@
 
 #include "warnings-dns.h"
 
-/* So many lines tell what is wrong; more would hide it. */
-#define MAX_WARNINGS 8
+/* So many lines tell what others do with one gateway's routes, and so many what they do with its
+ * rules; more would hide it. */
+#define MAX_TOLD 8
 
 static void
 warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
+  guint told = 0;
   for (guint n = 0; cg_facts_table_candidate (gateway, n) != tunnel->table; n++)
     for (guint i = 0; i < facts->foreign->len; i++) {
       const CgRoute *route = &g_array_index (facts->foreign, CgRoute, i);
-      if (route->table != cg_facts_table_candidate (gateway, n) || warnings->len >= MAX_WARNINGS)
+      if (route->table != cg_facts_table_candidate (gateway, n) || told >= MAX_TOLD)
         continue;
+      told++;
       g_autofree char *text = cg_route_to_string (route);
       g_ptr_array_add (
           warnings, g_strdup_printf ("%s: table %u holds a route that is not ours, so table %u is "
@@ -53,9 +56,11 @@ stands_before_ours (const CgFacts *facts, guint index, const CgTunnel *tunnel)
 static void
 warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
 {
-  for (guint i = 0; i < facts->rules->len && warnings->len < MAX_WARNINGS; i++) {
+  guint told = 0;
+  for (guint i = 0; i < facts->rules->len && told < MAX_TOLD; i++) {
     if (!stands_before_ours (facts, i, tunnel))
       continue;
+    told++;
     const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
     g_autofree char *text = cg_rule_to_string (rule);
     g_ptr_array_add (warnings,

@@ -267,3 +267,10 @@ def test_remove_works_whatever_the_configuration(lab):
     lab.config("wg0", "Users=0")
     assert lab.cg("--config-dir", "/nonexistent", "remove").returncode == 0
     assert lab.nothing_is_left()
+
+
+def test_help_is_no_error_if_asked_for(lab):
+    asked, missing = lab.cg("help"), lab.cg(check=False)
+    assert "Commands:" in asked.stdout
+    assert "Commands:" in missing.stderr
+    assert (asked.returncode, missing.returncode) == (0, 2)

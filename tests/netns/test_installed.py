@@ -2,6 +2,7 @@
 """What "meson install" puts where, with the owner, mode and links that the dispatchers insist on."""
 
 import stat
+import subprocess
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_links_lead_to_where_they_still_do_in_a_package(stage):
 @pytest.mark.parametrize("path", ["sbin/custom-gateway", "etc/iproute2/rt_protos.d/custom-gateway.conf",
                                   "lib/systemd/networkd.conf.d/50-custom-gateway.conf",
                                   "share/doc/custom-gateway/example.conf",
+                                  "share/bash-completion/completions/custom-gateway",
                                   "share/man/man8/custom-gateway.8",
                                   "share/man/man5/custom-gateway.conf.5"])
 def test_a_file(stage, path):
@@ -50,6 +52,29 @@ def test_the_example_shows_every_key(stage):
             if "=" in line and " " not in line.split("=")[0]}
     assert keys == {"Interface", "Connection", "InterfaceUnit", "Services", "Users", "DNS", "IPv6",
                     "Bypass", "OnDown", "ReversePathFilter", "Guard", "Table", "Priority"}
+
+
+def completed(stage, directory, *words):
+    """What bash offers in the place of the last word."""
+    script = (f"source {stage}/share/bash-completion/completions/custom-gateway; "
+              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _custom_gateway; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-euc", script, "bash", *words], cwd=directory, check=True,
+                          capture_output=True, text=True)
+    return sorted(done.stdout.split())
+
+
+def test_bash_completes(stage, tmp_path):
+    for name in ("wg0.conf", "wg1.conf", "work@home.conf", "other", "$(touch ran).conf"):
+        (tmp_path / name).touch()
+    where = ["--config-dir", str(tmp_path)]
+    assert completed(stage, tmp_path, "custom-gateway", "re") == ["reapply", "remove"]
+    assert completed(stage, tmp_path, "custom-gateway", "--dr") == ["--dry-run"]
+    assert completed(stage, tmp_path, "custom-gateway", *where, "status", "") == \
+        ["wg0", "wg1", "work@home"]
+    assert completed(stage, tmp_path, "custom-gateway", *where, "reapply", "wg0", "wo") == ["work@home"]
+    assert completed(stage, tmp_path, "custom-gateway", "check", "oth") == ["other"]
+    assert not (tmp_path / "ran").exists(), "a file's name was run as a command"
 
 
 def test_the_protocol_has_a_name(lab, stage):

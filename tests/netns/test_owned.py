@@ -135,7 +135,7 @@ def test_it_goes_with_its_gateway(lab, monitor):
 
 def test_status_counts_what_it_dropped(lab, monitor):
     """Whichever of the two a packet meets first."""
-    assert guard_in_status(lab) == {"state": "on", "dropped": 0, "owned": 1}
+    assert guard_in_status(lab) == {"state": "on", "dropped": 0, "owned": True}
     escape(lab)
     assert guard_in_status(lab)["dropped"] == 1
     lab.sh("host", "nft flush ruleset")
@@ -145,7 +145,7 @@ def test_status_counts_what_it_dropped(lab, monitor):
     monitor.signal(signal.SIGTERM)
     monitor.wait()
     wait_until("the end of the copy", lambda: not owned(lab))
-    assert guard_in_status(lab)["owned"] == 0
+    assert guard_in_status(lab)["owned"] is False
 
 
 def test_a_monitor_that_comes_again_makes_its_own(lab, monitor):

@@ -10,7 +10,7 @@
 #define AT       "wg0.conf: [Gateway] "
 #define USERS    "[Gateway]\nUsers="
 #define NO_IFNAME                                                                                  \
-  "; give 1 to 15 characters without white space, '/' and ':', and not 'all' or 'default'"
+  "; give 1 to 15 characters without white space, any of /:*\\\", and not 'all' or 'default'"
 #define ROOT_REMEDY                                                                                \
   "; the tunnel's own packets are root's; run what is to be confined as a user of its own"
 #define SEE_NMCLI "; give the id or UUID that 'nmcli connection show' lists"
@@ -35,8 +35,7 @@ static const struct ErrorCase {
      "wg0.conf: unknown group 'gateway'; all keys belong to [Gateway]"},
     {"file/unknown-key", CONFINED "PrivateKey=x\n",
      AT "unknown key 'PrivateKey'; see custom-gateway.conf(5) for the keys there are"},
-    {"file/key-in-lower-case", CONFINED "table=7\n",
-     AT "unknown key 'table'; see custom-gateway.conf(5) for the keys there are"},
+    {"file/key-in-lower-case", CONFINED "table=7\n", AT "unknown key 'table'; write Table="},
     {"file/key-twice", CONFINED "Users=bob\n",
      AT "key 'Users' is given twice; put all its words on one line"},
     {"file/key-twice-with-blanks", CONFINED "  Users =bob\n",

@@ -101,6 +101,18 @@ writes_numbers (void)
   g_assert_cmpstr (json->str, ==, "[0,4294967295,-9223372036854775808]");
 }
 
+static void
+writes_booleans (void)
+{
+  g_autoptr (GString) json = g_string_new (NULL);
+  cg_json_open (json, NULL, '[');
+  cg_json_boolean (json, NULL, TRUE);
+  cg_json_boolean (json, NULL, FALSE);
+  cg_json_boolean (json, NULL, 2);
+  cg_json_close (json, ']');
+  g_assert_cmpstr (json->str, ==, "[true,false,true]");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -111,5 +123,6 @@ main (int argc, char **argv)
   g_test_add_func ("/json/commas-behind-brackets-in-strings",
                    sets_commas_behind_brackets_in_strings);
   g_test_add_func ("/json/numbers", writes_numbers);
+  g_test_add_func ("/json/booleans", writes_booleans);
   return g_test_run ();
 }

@@ -148,6 +148,26 @@ warnings_have_a_limit (void)
   g_assert_cmpuint (warnings->len, <, 20);
 }
 
+/* Nor may many of one kind hide one of another. */
+static void
+each_kind_has_its_own (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = world_add (world, "wg0", "Users=alice\n", 0, 0);
+  CgGateway *gateway = (CgGateway *) tunnel->gateway;
+  for (guint i = 0; i < 20; i++) {
+    CgServiceFact *fact = cg_service_fact_new ("a.service");
+    fact->load_state = g_strdup ("loaded");
+    g_ptr_array_add (gateway->found, fact);
+  }
+  g_array_append_val (world->facts->rules, rule_cases[0].rule);
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  gboolean told = FALSE;
+  for (guint i = 0; i < warnings->len; i++)
+    told = told || strstr (warnings->pdata[i], "can lead traffic past the tunnel");
+  g_assert_true (told);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -160,5 +180,6 @@ main (int argc, char **argv)
                    warns_of_a_tunnel_that_does_not_go_with_the_guard);
   g_test_add_func ("/warnings/of-the-named-alone", warns_of_the_named_alone);
   g_test_add_func ("/warnings/limit", warnings_have_a_limit);
+  g_test_add_func ("/warnings/limit-of-each-kind", each_kind_has_its_own);
   return g_test_run ();
 }
