@@ -156,7 +156,7 @@ gather_firewall (CgFacts *facts)
     facts->firewall->is_unseen = TRUE;
   }
   for (guint i = 0; i < CG_N_FAMILIES; i++)
-    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i]);
+    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i], &facts->firewall->is_unseen);
 }
 
 static void

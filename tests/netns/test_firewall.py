@@ -528,3 +528,17 @@ def test_a_firewall_that_refuses_is_a_warning(lab, tunnel):
     assert lab.ask(CONFINED) == "silence"
     lab.cg("reapply")
     assert lab.ask(CONFINED) == "wg0"
+
+
+def test_who_may_not_look_at_iptables_legacy_leaves_the_way_back(lab, tunnel):
+    """Our units may not: they have CAP_NET_ADMIN alone."""
+    if lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", CLOSED["legacy-by-hand"])
+    configure(lab)
+    lab.cg("reapply")
+    before = [rules_by_source(lab, family) for family in (4, 6)]
+    assert before == [[tunnel.address[4]], [tunnel.address[6]]]
+    lab.run("host", "setpriv", "--bounding-set", "-all,+net_admin", "--inh-caps", "-all,+net_admin",
+            lab.binary, "reapply")
+    assert [rules_by_source(lab, family) for family in (4, 6)] == before
