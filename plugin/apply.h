@@ -10,6 +10,7 @@ typedef struct {
   const char *runtime_dir;
   gboolean dry_run;
   gboolean json;
+  gboolean keeps_answers; /* of the monitor, which vouches for them itself: see answers.h */
 } CgOptions;
 
 typedef enum {

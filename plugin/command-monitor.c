@@ -32,7 +32,7 @@ typedef struct {
 
   CgWorker worker;  /* the run that is under way */
   CgMonitorRun run; /* what it was told */
-  GVariant *shelf;
+  GVariant *shelf, *answers;
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
   CgPace tunnel, loss;
   gint64 read;        /* when a run was last told to read the directory */
@@ -55,6 +55,7 @@ monitor_clear (Monitor *monitor)
   g_clear_pointer (&monitor->watch, cg_watch_free);
   g_clear_pointer (&monitor->interest, cg_interest_free);
   g_clear_pointer (&monitor->shelf, g_variant_unref);
+  g_clear_pointer (&monitor->answers, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Monitor, monitor_clear)
@@ -127,6 +128,8 @@ start_run (Monitor *monitor, gint64 now)
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
       .shelf = monitor->shelf,
+      .answers = monitor->answers,
+      .is_loss = monitor->loss.due <= now,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
       .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
                 is_in_fight (&monitor->tunnel, now),
@@ -170,8 +173,9 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   g_autofree char *failure = NULL;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@aay@aubbms)", &monitor->shelf, &interfaces, &tables,
-                 &was_read, &is_complete, &failure);
+  g_clear_pointer (&monitor->answers, g_variant_unref);
+  g_variant_get (report, "(@" CG_SHELF "@" CG_ANSWERS "@aay@aubbms)", &monitor->shelf,
+                 &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &failure);
   tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
@@ -358,6 +362,7 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
   g_auto (Monitor) monitor = {
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
+      .answers = g_variant_ref_sink (cg_answers_none ()),
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),
       .reload = TRUE,

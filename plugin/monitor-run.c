@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "interest.h"
 #include "removed.h"
+#include "repair.h"
 #include "resolve.h"
 
 /* Whatever is said then was said before. */
@@ -45,15 +46,20 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
   *was_read = config || !run->reload;
   if (config)
     return config;
-  config = cg_shelf_load (run->shelf, cg_user_lookup);
+  config = cg_shelf_load (run->shelf, run->options->config_dir, cg_user_lookup);
   if (config->bad->len > 0)
     *status = CG_EXIT_CONFIG;
-  config->incomplete = !*was_read; /* nobody is set free because a directory cannot be read */
+  if (!*was_read)
+    config->incomplete = TRUE; /* nobody is set free because a directory cannot be read */
   return config;
 }
 
 static GVariant *
-report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GError *error)
+report_new (const CgConfig *config,
+            GVariant *shelf,
+            GVariant *answers,
+            gboolean was_read,
+            const GError *error)
 {
   GVariantBuilder interfaces, tables;
   g_variant_builder_init (&interfaces, G_VARIANT_TYPE ("aay"));
@@ -66,8 +72,8 @@ report_new (const CgConfig *config, GVariant *shelf, gboolean was_read, const GE
       g_variant_builder_add (&tables, "u", gateway->table);
   }
   g_autofree char *why = error ? g_utf8_make_valid (error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "aayaubbms)", shelf, &interfaces, &tables, was_read,
-                        !config->incomplete, why);
+  return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbms)", shelf, answers, &interfaces,
+                        &tables, was_read, !config->incomplete, why);
 }
 
 /* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
@@ -95,22 +101,31 @@ int
 cg_monitor_run (gpointer data, GVariant **report)
 {
   CgMonitorRun now = *(const CgMonitorRun *) data;
+  CgOptions options = *now.options;
   const CgMonitorRun *run = &now;
   int status = CG_EXIT_DONE;
   gboolean was_read;
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
+  options.keeps_answers = TRUE;
+  now.options = &options;
   if (run->silent)
     be_silent ();
   if (!cg_lock_for (run->options, &lock, &error))
     return cg_fail (error);
+  gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
+  if (run->is_loss && they_count)
+    cg_repair (run->options, run->shelf, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
   cg_resolve (config, run->options->runtime_dir, NULL);
+  g_autoptr (GVariant) answers =
+      g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
+  cg_answers_vouch (answers, options.runtime_dir);
   if (!apply (run->options, config, &lock, &error))
     status = CG_EXIT_FAILED;
-  *report = g_variant_ref_sink (report_new (config, shelf, was_read, error));
+  *report = g_variant_ref_sink (report_new (config, shelf, answers, was_read, error));
   return status;
 }
