@@ -2,6 +2,7 @@
 #include "monitor-run.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -73,7 +74,17 @@ report_new (const CgConfig *config,
   }
   g_autofree char *why = error ? g_utf8_make_valid (error->message, -1) : NULL;
   return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbms)", shelf, answers, &interfaces,
-                        &tables, was_read, !config->incomplete, why);
+                        &tables, was_read, !config->incomplete && !config->unanswered, why);
+}
+
+/* The monitor is to know when nothing but others' answers are waited for. */
+static void
+ask (const CgMonitorRun *run, CgConfig *config)
+{
+  eventfd_t count;
+  (void) eventfd_write (run->asking, 1);
+  cg_resolve (config, run->options->runtime_dir, NULL);
+  (void) eventfd_read (run->asking, &count);
 }
 
 /* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
@@ -120,7 +131,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
-  cg_resolve (config, run->options->runtime_dir, NULL);
+  ask (run, config);
   g_autoptr (GVariant) answers =
       g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
   cg_answers_vouch (answers, options.runtime_dir);

@@ -13,6 +13,7 @@ typedef struct {
   gboolean is_loss;  /* something was taken away: it is to be back before anybody is asked */
   gboolean reload; /* read the directory; otherwise the shelf is the configuration, unless somebody
                       else put the files in force since */
+  int asking;      /* an eventfd(2): readable while the run waits for others, and changes nothing */
   gint64 read;     /* when the directory was last to be read, by g_get_monotonic_time() */
   gboolean silent;
 } CgMonitorRun;
