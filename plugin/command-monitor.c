@@ -268,7 +268,7 @@ take_signals (Monitor *monitor)
 static gboolean
 is_to_be_cut (const Monitor *monitor, gint64 now)
 {
-  return monitor->worker.pid && !monitor->is_cut && monitor->loss.due <= now &&
+  return monitor->worker.pid && !monitor->is_cut && !monitor->is_over && monitor->loss.due <= now &&
          cg_answers_count (monitor->answers, monitor->options->runtime_dir);
 }
 

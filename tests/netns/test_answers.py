@@ -115,6 +115,7 @@ def test_a_user_whom_nobody_need_be_asked_about_waits_for_nobody(lab, systemd, m
     lab.sh("host", f"ip rule del uidrange {OTHER}-{OTHER} priority 500")
     wait_until("the rule", lambda: uids(lab) == [CONFINED, OTHER])
     wait_until("the question", lambda: systemd.waiting)
+    assert "nobody can tell" not in monitor.said
 
 
 def test_what_was_released_by_hand_is_not_put_back(lab, systemd, monitor):
