@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "answers.h"
 #include "commit.h"
 #include "former.h"
 #include "rebind.h"
@@ -181,6 +182,8 @@ apply_once (const CgOptions *options,
   if (intent == CG_APPLY)
     keep_addresses (facts, scope, options->runtime_dir);
   cg_unguarded_clear (unguarded);
+  if (ops->len > 0 && !options->keeps_answers)
+    cg_answers_outdate (options->runtime_dir);
   if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
     *again = TRUE;
     return FALSE;

@@ -13,9 +13,13 @@ parse (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
 }
 
 CgConfig *
-cg_shelf_load (GVariant *shelf, CgUserLookup lookup)
+cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup)
 {
   CgConfig *config = cg_config_new ();
+  if (cg_config_check_trust (directory, NULL))
+    config->directory = g_strdup (directory);
+  else
+    config->incomplete = TRUE;
   GVariantIter iter;
   const char *name, *why;
   GVariant *text;

@@ -11,8 +11,10 @@
               */
 
 /* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and
- * is among the bad ones too, so that nobody is set free whom no good file knows. */
-CgConfig *cg_shelf_load (GVariant *shelf, CgUserLookup lookup);
+ * is among the bad ones too, so that nobody is set free whom no good file knows. What is attached
+ * to profiles is not on the shelf: cg_profiles_add() still finds it below the directory, and if
+ * that is not to be trusted the config is incomplete. */
+CgConfig *cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
 
 /* The configuration that the directory holds, with the shelf's gateways for those whose file is
  * bad. NULL with error set as cg_config_load does it. */

@@ -6,6 +6,7 @@ sent; the guard by nft(8), and the clock starts when the loss is heard."""
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import subprocess
@@ -28,6 +29,8 @@ NETLINK_NETFILTER = 12
 PRIORITY = 500
 PATIENCE_S = 2
 ROUNDS, QUICK_ROUNDS = 30, 5
+SILENT = ", while NetworkManager is asked and silent"
+SILENT_S = 5.5  # a first look: what resolve-connections.c gives it, and some more
 CALM_S = 0.3  # the monitor answers more slowly who takes away again and again what it repaired
 
 
@@ -87,6 +90,15 @@ LOSSES = {
 }
 
 
+@contextlib.contextmanager
+def silent_bus(path: Path) -> Iterator[dict[str, str]]:
+    """An environment in which nobody ever takes a question from the system's bus."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(path))
+        sock.listen()
+        yield {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={path}"}
+
+
 class Repair:
     def __init__(self, build: Path, place: Path, quick: bool) -> None:
         self.binary = str(build / "plugin/custom-gateway")
@@ -97,14 +109,15 @@ class Repair:
         self.exists = b" monitor " in run(self.binary, "--help")
 
     @contextlib.contextmanager
-    def _monitor(self) -> Iterator[list[str]]:
+    def _monitor(self, more: str = "", env: dict[str, str] | None = None,
+                 look_s: float = 0.5) -> Iterator[list[str]]:
         write(self.place / f"{TUNNEL}.conf", f"[Gateway]\nUsers={FIRST_UID}\nTable={TABLE}\n"
-              f"Priority={PRIORITY}\nGuard=required\n")
+              f"Priority={PRIORITY}\nGuard=required\n{more}")
         command = [self.binary, "-q", "--config-dir", str(self.place), "--runtime-dir",
                    str(self.place / "run")]
         run(*command, "reapply")
-        with subprocess.Popen([*command, "monitor"]) as process:
-            time.sleep(0.5)  # its first look
+        with subprocess.Popen([*command, "monitor"], env=env) as process:
+            time.sleep(look_s)  # its first look
             try:
                 yield command
             finally:
@@ -124,6 +137,14 @@ class Repair:
                     if subprocess.run([*command, "status"], capture_output=True,
                                       check=False).returncode != 0:
                         raise BenchError(f"monitor: not all is right again after the loss of {what}")
+        self._measure_silent("a rule")
+
+    def _measure_silent(self, what: str) -> None:
+        with silent_bus(self.place / "bus") as env, self._monitor("DNS=auto\n", env, SILENT_S):
+            for round_ in range(self.rounds):
+                progress(f"repair{SILENT}: round {round_ + 1} of {self.rounds}")
+                self.took.setdefault(what + SILENT, []).append(self._measure(what))
+                time.sleep(CALM_S)
 
     @staticmethod
     def _measure(what: str) -> float:

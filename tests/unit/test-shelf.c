@@ -83,7 +83,7 @@ assert_reload (World *world, const char *expected)
   world->shelf =
       g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (CG_SHELF), bytes, FALSE));
   g_assert_true (g_variant_is_normal_form (world->shelf));
-  g_autoptr (CgConfig) again = cg_shelf_load (world->shelf, cg_user_lookup);
+  g_autoptr (CgConfig) again = cg_shelf_load (world->shelf, world->path, cg_user_lookup);
   g_autofree char *kept = describe (again);
   g_assert_cmpstr (kept, ==, expected);
 }
