@@ -195,7 +195,7 @@ write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
     g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
     g_string_append_printf (commands, "%s\n", text);
   }
-  g_autoptr (CgNetlink) nft = cg_netlink_open (NETLINK_NETFILTER, NULL);
+  g_autoptr (CgNetlink) nft = cg_netlink_open_to_look (NETLINK_NETFILTER, NULL);
   gboolean counted = nft && cg_nft_generation (nft, &generation, NULL);
   if (!cg_nft_run (commands->str, error) || (lower && !cg_nft_run (lower, error)))
     return FALSE;

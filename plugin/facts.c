@@ -135,7 +135,7 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
 {
   g_autoptr (GError) why = NULL;
   cg_runtime_load_guards (runtime_dir, facts->saved_guards);
-  facts->nft = cg_netlink_open (NETLINK_NETFILTER, &why);
+  facts->nft = cg_netlink_open_to_look (NETLINK_NETFILTER, &why);
   if (facts->nft && cg_nft_look (facts->nft, facts->guards, NULL, &why))
     return TRUE;
   g_array_set_size (facts->guards, 0);
