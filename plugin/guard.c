@@ -19,23 +19,77 @@
  * a peer that has heard no packet of its own making for longer has gone. */
 #define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
 
+/* So much costs less than a look into the set of uids, where a comparison with one uid is the unit;
+ * that with a range costs two. Measured: see "What a packet costs" in README.md. */
+#define MAX_COMPARISONS 3
+/* Up to so many single uids stand in a set of their own, too, which finds them without a tree. What
+ * the rules of more cost makes that no matter, and they would all have to be written twice. */
+#define MAX_SINGLES 64
+/* So many addresses are compared one by one. */
+#define MAX_ADDRESSES 8
+
 /* How the text begins. */
 #define TABLE "table inet "
 
-static void
-append_uids (GString *text, const GArray *uids, const GArray *more)
+static GArray *
+all_uids (const GArray *uids, const GArray *more)
 {
-  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  GArray *all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   g_array_append_vals (all, uids->data, uids->len);
   if (more)
     g_array_append_vals (all, more->data, more->len);
   cg_uids_normalise (all);
-  g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
-  for (guint i = 0; i < all->len; i++) {
-    g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
-    g_string_append_printf (text, "%s%s", i ? ", " : "elements = { ", range);
+  return all;
+}
+
+static void
+append_elements (GString *text, const GArray *uids)
+{
+  for (guint i = 0; i < uids->len; i++) {
+    g_autofree char *range = cg_uid_range_to_string (g_array_index (uids, CgUidRange, i));
+    g_string_append_printf (text, "%s%s", i ? ", " : "{ ", range);
   }
-  g_string_append (text, all->len ? " }; }; " : "}; ");
+  g_string_append (text, " }");
+}
+
+/* Whom the table holds: for us to read, even if the rules below do not look at it. */
+static void
+append_uids (GString *text, const GArray *all)
+{
+  g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
+  if (all->len > 0) {
+    g_string_append (text, "elements = ");
+    append_elements (text, all);
+    g_string_append (text, "; ");
+  }
+  g_string_append (text, "}; ");
+}
+
+/* What each packet of everybody meets, in the cheapest form that there is for these uids. What is
+ * compared, and a set without a name, is part of its rule: a packet that meets the old rule meets
+ * the old uids with it. */
+static void
+append_choice (GString *text, const GArray *all)
+{
+  static const char then[] = " goto confined; ";
+  guint n_singles = 0;
+  for (guint i = 0; i < all->len; i++) {
+    const CgUidRange *range = &g_array_index (all, CgUidRange, i);
+    n_singles += range->first == range->last;
+  }
+  if (n_singles + 2 * (all->len - n_singles) <= MAX_COMPARISONS) {
+    for (guint i = 0; i < all->len; i++) {
+      g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
+      g_string_append_printf (text, "meta skuid %s%s", range, then);
+    }
+    return;
+  }
+  g_string_append (text, "meta skuid ");
+  if (n_singles == all->len && n_singles <= MAX_SINGLES)
+    append_elements (text, all);
+  else
+    g_string_append (text, "@" CG_NFT_UIDS);
+  g_string_append (text, then);
 }
 
 /* "{ a, b }" of those prefixes that are of the family; FALSE, and nothing appended, if none is. */
@@ -70,6 +124,36 @@ append_rules (GString *text, const char *field, const GArray *prefixes, const ch
     if (append_prefixes (set, prefixes, cg_families[i]))
       g_string_append_printf (text, "%s %s %s %s; ", keyword (cg_families[i]), field, set->str,
                               verdict);
+  }
+}
+
+/* Those bits of the header in which the address ends, before all that it takes to know of which
+ * family the packet is. Nearly all packets are through with the rule then. */
+static void
+append_first_glance (GString *text, const char *field, const CgPrefix *address)
+{
+  static const guint starts[CG_N_FAMILIES][2] = {{12, 16}, {8, 24}}; /* RFC 791, RFC 8200 */
+  const guint word = cg_family_bytes (address->family) - 4;
+  const guint start = starts[cg_family_index (address->family)][*field == 'd'];
+  guint32 bits;
+  memcpy (&bits, address->address + word, sizeof bits);
+  g_string_append_printf (text, "@nh,%u,32 0x%08x ", 8 * (start + word), ntohl (bits));
+}
+
+/* Rules about the addresses that a tunnel has: field is "saddr" or "daddr". */
+static void
+append_addresses (GString *text, const char *field, const GArray *held, const char *verdict)
+{
+  if (held && held->len > MAX_ADDRESSES) {
+    append_rules (text, field, held, verdict);
+    return;
+  }
+  for (guint i = 0; held && i < held->len; i++) {
+    const CgPrefix *prefix = &g_array_index (held, CgPrefix, i);
+    g_autofree char *address = cg_prefix_to_address (prefix);
+    append_first_glance (text, field, prefix);
+    g_string_append_printf (text, "%s %s %s %s; ", keyword (prefix->family), field, address,
+                            verdict);
   }
 }
 
@@ -175,16 +259,18 @@ append_confined (GString *text, const CgTunnel *tunnel)
   g_string_append (text, "goto ways; }; ");
 }
 
-/* The interfaces whose addresses these are: other ones may carry the same. */
+/* Drops what takes another interface (which: "oifname" or "iifname") than those whose addresses
+ * these are: other ones may carry the same. The caller owns the result. */
 static char *
-owners (const CgTunnel *tunnel)
+unless_owner (const CgTunnel *tunnel, const char *which)
 {
-  g_autoptr (GString) names = g_string_new ("{ \"lo\"");
+  g_autoptr (GString) rule = g_string_new (NULL);
+  g_string_append_printf (rule, "%s != \"lo\"", which);
   if (tunnel->gateway->interface)
-    g_string_append_printf (names, ", \"%s\"", tunnel->gateway->interface);
+    g_string_append_printf (rule, " %s != \"%s\"", which, tunnel->gateway->interface);
   for (guint i = 0; tunnel->sharers && i < tunnel->sharers->len; i++)
-    g_string_append_printf (names, ", \"%s\"", (const char *) tunnel->sharers->pdata[i]);
-  return g_strconcat (names->str, " }", NULL);
+    g_string_append_printf (rule, " %s != \"%s\"", which, (const char *) tunnel->sharers->pdata[i]);
+  return g_strconcat (rule->str, " counter name dropped drop", NULL);
 }
 
 char *
@@ -192,26 +278,25 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
-  g_autofree char *interfaces = owners (tunnel);
+  g_autofree char *leaves = unless_owner (tunnel, "oifname");
+  g_autofree char *comes = unless_owner (tunnel, "iifname");
+  g_autoptr (GArray) uids = all_uids (tunnel->gateway->uids, more);
 
   g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
-  append_uids (text, tunnel->gateway->uids, more);
+  append_uids (text, uids);
   append_endpoints (text, &tunnel->wireguard);
   append_ways (text, tunnel->gateway);
   append_confined (text, tunnel);
 
-  g_string_append_printf (text,
-                          "chain output { type filter hook output priority %d; policy accept; "
-                          "meta skuid @" CG_NFT_UIDS " goto confined; ",
-                          PRIORITY_OUTPUT);
+  g_string_append_printf (
+      text, "chain output { type filter hook output priority %d; policy accept; ", PRIORITY_OUTPUT);
+  append_choice (text, uids);
   append_learning (text, &tunnel->wireguard);
-  g_autofree char *leaves = g_strdup_printf ("oifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "saddr", tunnel->held, leaves);
+  append_addresses (text, "saddr", tunnel->held, leaves);
   g_string_append_printf (
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
-  g_autofree char *comes = g_strdup_printf ("iifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "daddr", tunnel->held, comes);
+  append_addresses (text, "daddr", tunnel->held, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
 }

@@ -36,6 +36,20 @@ typedef struct {
 static const TextCase text_cases[] = {
     {"uids", "Users=alice 2000-2010\nGuard=yes", "10.0.0.2",
      "set uids { typeof meta skuid; flags interval; elements = { 1500, 2000-2010 }; }; ", NULL},
+    {"one-uid", "Users=alice\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 1500 goto confined; @nh", "@uids"},
+    {"one-range", "Users=2000-2010\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 2000-2010 goto confined; @nh", "@uids"},
+    {"uid-and-range", "Users=alice 2000-2010\nGuard=yes", "10.0.0.2",
+     "accept; meta skuid 1500 goto confined; meta skuid 2000-2010 goto confined; @nh", "@uids"},
+    {"three-uids", "Users=alice 1502 1504\nGuard=yes", "10.0.0.2",
+     "accept; meta skuid 1500 goto confined; meta skuid 1502 goto confined; "
+     "meta skuid 1504 goto confined; @nh",
+     "@uids"},
+    {"four-uids", "Users=alice 1502 1504 1506\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid { 1500, 1502, 1504, 1506 } goto confined; @nh", "@uids"},
+    {"two-ranges", "Users=2000-2010 2020-2030\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid @uids goto confined; @nh", "skuid 2"},
     {"ways", "Users=alice\nGuard=yes", "10.0.0.2",
      "chain ways { oifname \"lo\" accept; oifname \"wg0\" accept; goto stop; }; ",
      "daddr { 10.0.0.2/32 } accept"},
@@ -62,10 +76,18 @@ static const TextCase text_cases[] = {
     {"no-wireguard", "Users=alice\nGuard=yes\n", "10.0.0.2",
      "set endpoints4 { type ipv4_addr . inet_service; }; ", "sport"},
     {"own-address-leaves", "Users=alice\nGuard=yes", "10.0.0.2",
-     "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\" } counter name dropped drop; ", "ip6"},
-    {"own-address-comes", "Users=alice\nGuard=yes", "fd00::2",
-     "ip6 daddr { fd00::2/128 } iifname != { \"lo\", \"wg0\" } counter name dropped drop; ",
+     "; @nh,96,32 0x0a000002 ip saddr 10.0.0.2 oifname != \"lo\" oifname != \"wg0\" counter name "
+     "dropped drop; ",
+     "ip6"},
+    {"own-address-comes", "Users=alice\nGuard=yes", "fd00::77:2",
+     "; @nh,288,32 0x00770002 ip6 daddr fd00::77:2 iifname != \"lo\" iifname != \"wg0\" counter "
+     "name "
+     "dropped drop; ",
      "ip daddr"},
+    {"own-address-comes-4", "Users=alice\nGuard=yes", "10.0.0.2",
+     "; @nh,128,32 0x0a000002 ip daddr 10.0.0.2 iifname", NULL},
+    {"own-address-leaves-6", "Users=alice\nGuard=yes", "fd00::77:2",
+     "; @nh,160,32 0x00770002 ip6 saddr fd00::77:2 oifname", NULL},
     {"one-line", "Users=alice\nGuard=yes", "10.0.0.2", "table inet custom-gateway-wg0 { ", "\n"},
 };
 
@@ -139,9 +161,37 @@ all_who_carry_the_address_may_use_it (void)
   g_ptr_array_add (tunnel->sharers, g_strdup ("wg1"));
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   g_assert_nonnull (
-      strstr (text, "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\", \"wg1\" }"));
+      strstr (text, "ip saddr 10.0.0.2 oifname != \"lo\" oifname != \"wg0\" oifname != \"wg1\" c"));
   g_assert_nonnull (
-      strstr (text, "ip daddr { 10.0.0.2/32 } iifname != { \"lo\", \"wg0\", \"wg1\" }"));
+      strstr (text, "ip daddr 10.0.0.2 iifname != \"lo\" iifname != \"wg0\" iifname != \"wg1\" c"));
+}
+
+/* Up to some number one by one. */
+static void
+many_of_a_kind_stand_in_a_set (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  CgGateway *gateway = world->config->gateways->pdata[0];
+  const CgPrefix address = g_array_index (tunnel->held, CgPrefix, 0);
+  for (guint i = 1; i < 8; i++)
+    g_array_append_val (tunnel->held, address);
+  for (guint32 i = 1; i < 64; i++) {
+    const CgUidRange single = {1500 + 2 * i, 1500 + 2 * i};
+    g_array_append_val (gateway->uids, single);
+  }
+  g_autofree char *some = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (some, "ip saddr 10.0.0.2 "));
+  g_assert_nonnull (strstr (some, "meta skuid { 1500, "));
+
+  const CgUidRange last = {1700, 1700};
+  g_array_append_val (gateway->uids, last);
+  g_array_append_val (tunnel->held, address);
+  g_autofree char *many = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (many, "ip saddr { 10.0.0.2/32, "));
+  g_assert_nonnull (strstr (many, "ip daddr { 10.0.0.2/32, "));
+  g_assert_null (strstr (many, "@nh"));
+  g_assert_nonnull (strstr (many, "meta skuid @uids goto confined; "));
 }
 
 static void
@@ -259,8 +309,8 @@ holds_the_addresses_of_before (void)
   g_clear_pointer (&tunnel->addresses, g_array_unref);
   tunnel->ifindex = 0;
   g_autofree char *text = cg_guard_text (tunnel, NULL);
-  g_assert_nonnull (strstr (text, "ip saddr { 10.0.0.2/32 } oifname != "));
-  g_assert_nonnull (strstr (text, "ip daddr { 10.0.0.2/32 } iifname != "));
+  g_assert_nonnull (strstr (text, "ip saddr 10.0.0.2 oifname != "));
+  g_assert_nonnull (strstr (text, "ip daddr 10.0.0.2 iifname != "));
 }
 
 /* What is taken away and made anew is not there for a packet on its way; another table is. */
@@ -434,6 +484,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/guard/text", text_cases, text_has);
   g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
+  g_test_add_func ("/guard/many-of-a-kind-stand-in-a-set", many_of_a_kind_stand_in_a_set);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/table-of-a-name-with-an-at", table_of_a_name_with_an_at);
   g_test_add_func ("/guard/comes-between-the-rules-and-the-way",
