@@ -49,6 +49,9 @@ def aims(packets: Packets, repair: Repair) -> list[str]:
         middle = sorted(took)[len(took) // 2]
         lines.append(line(f"monitor: {what} is back in under {AIM_MS} ms, median (min–max)",
                           f"{cell(took)} ms", "yes" if middle < AIM_MS else "**no**"))
+    if repair.floor:
+        lines.append(line("the kernel: an empty table, made by one message 3 ms behind "
+                          "`nft flush ruleset`", f"{cell(repair.floor)} ms", "-"))
     return lines
 
 
