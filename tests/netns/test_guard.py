@@ -254,25 +254,25 @@ def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
 
 # The form in which the guard asks whose a packet is goes by who they are: comparisons, a set that
 # belongs to the rule, a set that belongs to the table. CONFINED is in all of them.
-FORMS = [[(CONFINED, CONFINED)],
-         [(CONFINED, CONFINED), (CONFINED + 2, CONFINED + 2)],
-         [(CONFINED - 4, CONFINED + 4)],
-         [(CONFINED - 4, CONFINED - 2), (CONFINED, CONFINED)],
-         [(CONFINED + 2 * i, CONFINED + 2 * i) for i in range(4)],
-         [(CONFINED, CONFINED + 4), (CONFINED + 10, CONFINED + 14)],
-         [(CONFINED + 2 * i, CONFINED + 2 * i) for i in range(100)]]
+FORMS = {"one": [(CONFINED, CONFINED)],
+         "two": [(CONFINED, CONFINED), (CONFINED + 2, CONFINED + 2)],
+         "range": [(CONFINED - 4, CONFINED + 4)],
+         "list": [(CONFINED - 8, CONFINED - 6), (CONFINED - 4, CONFINED - 4), (CONFINED, CONFINED)],
+         "other list": [(CONFINED + 2 * i, CONFINED + 2 * i) for i in range(100)],
+         "one and large range": [(CONFINED - 2, CONFINED - 2), (CONFINED, CONFINED + 2000)],
+         "large ranges": [(CONFINED - 2000, CONFINED), (CONFINED + 10, CONFINED + 2000)]}
 
 
 def users(form):
     return "Users=" + " ".join(f"{first}-{last}" for first, last in form)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=[f"{len(form)}-from-{form[0][0]}-to-{form[0][1]}" for form in FORMS])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_all_whom_it_names_are_held_and_nobody_else(lab, form):
     lab.config("wg0", f"{users(form)}\nGuard=yes")
     lab.cg("reapply")
-    for first, last in {form[0], form[-1]}:
-        assert {escape(lab, "SO_BINDTODEVICE", uid) for uid in {first, last}} == {"EPERM"}
+    for first, last in (form[0], form[-1]):
+        assert {escape(lab, "SO_BINDTODEVICE", uid) for uid in (first, last)} == {"EPERM"}
     for uid in form[0][0] - 1, form[-1][1] + 1, 1, 0:
         assert escape(lab, "SO_BINDTODEVICE", uid) == "sent"
     assert lab.cg("status", check=False).returncode == 0
@@ -280,13 +280,13 @@ def test_all_whom_it_names_are_held_and_nobody_else(lab, form):
 
 @pytest.mark.parametrize("how", ["refilled", "replaced"])
 def test_a_change_of_whom_it_holds_lets_nobody_out_who_stays(lab, how):
-    lab.config("wg0", f"{users(FORMS[0])}\nGuard=yes")
+    lab.config("wg0", f"{users(FORMS['one'])}\nGuard=yes")
     Tunnel(lab, 0).up()
     lab.cg("reapply")
     flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
     assert flood.stdout.readline() == "flooding\n"
     # from each form to each other one
-    for form in [form for one in FORMS for other in FORMS for form in (one, other)]:
+    for form in [form for one in FORMS.values() for other in FORMS.values() for form in (one, other)]:
         lab.config("wg0", f"{users(form)}\nGuard=yes")
         if how == "replaced":
             (lab.run_dir / "custom-gateway" / "guard" / "wg0").unlink(missing_ok=True)
