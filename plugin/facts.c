@@ -27,6 +27,7 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->guards);
   g_array_unref (facts->saved_guards);
   g_free (facts->guards_unseen);
+  g_clear_pointer (&facts->nft, cg_netlink_free);
   cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
   g_array_unref (facts->ways_back);
@@ -134,7 +135,8 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
 {
   g_autoptr (GError) why = NULL;
   cg_runtime_load_guards (runtime_dir, facts->saved_guards);
-  if (cg_nft_look (facts->guards, NULL, &why))
+  facts->nft = cg_netlink_open_to_look (NETLINK_NETFILTER, &why);
+  if (facts->nft && cg_nft_look (facts->nft, facts->guards, NULL, &why))
     return TRUE;
   g_array_set_size (facts->guards, 0);
   if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT)) {
@@ -149,8 +151,8 @@ static void
 gather_firewall (CgFacts *facts)
 {
   g_autoptr (GError) error = NULL;
-  if (!cg_nft_firewall_look (facts->firewall, &error)) {
-    g_debug ("no look at the firewall: %s", error->message);
+  if (!facts->nft || !cg_nft_firewall_look (facts->nft, facts->firewall, &error)) {
+    g_debug ("no look at the firewall: %s", error ? error->message : "no nftables");
     g_clear_pointer (&facts->firewall, cg_firewall_free);
     facts->firewall = cg_firewall_new ();
     facts->firewall->is_unseen = TRUE;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <nss.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,9 +25,20 @@ typedef struct {
   typeof (nft_run_cmd_from_buffer) *run;
 } Library;
 
+/* It takes the number of a user for a name first, and looks each one up. Directories in the network
+ * (nsswitch.conf(5)) are neither to be asked, and waited for, nor to say that "1500" is somebody
+ * else. From here on this process sees the users in /etc/passwd alone; it has looked up all it
+ * needs. */
+static void
+look_up_no_users (void)
+{
+  (void) __nss_configure_lookup ("passwd", "files");
+}
+
 static gboolean
 load_library (Library *library, GError **error)
 {
+  look_up_no_users ();
   library->handle = dlopen (LIBRARY, RTLD_NOW | RTLD_LOCAL);
   if (library->handle) {
     library->new = dlsym (library->handle, "nft_ctx_new");

@@ -9,7 +9,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "netlink.h"
 #include "nft-uids.h"
 
 /* So many looks in a row that others disturbed are no accident. */
@@ -145,8 +144,8 @@ parse_generation (const struct nlmsghdr *message, GArray *numbers)
   return TRUE;
 }
 
-static gboolean
-ask_generation (CgNetlink *netlink, guint32 *generation, GError **error)
+gboolean
+cg_nft_generation (CgNetlink *netlink, guint32 *generation, GError **error)
 {
   guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
   struct nlmsghdr *request = start_request (space, NFT_MSG_GETGEN);
@@ -157,13 +156,6 @@ ask_generation (CgNetlink *netlink, guint32 *generation, GError **error)
     return FALSE;
   *generation = numbers->len > 0 ? g_array_index (numbers, guint32, 0) : 0;
   return TRUE;
-}
-
-gboolean
-cg_nft_generation (guint32 *generation, GError **error)
-{
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
-  return netlink && ask_generation (netlink, generation, error);
 }
 
 /* NFTA_OBJ_DATA of a counter holds NFTA_COUNTER_PACKETS, a 64 bit number in network order. */
@@ -339,15 +331,14 @@ look_once (CgNetlink *netlink, GArray *guards, GError **error)
 }
 
 gboolean
-cg_nft_look (GArray *guards, guint32 *generation, GError **error)
+cg_nft_look (CgNetlink *netlink, GArray *guards, guint32 *generation, GError **error)
 {
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
   guint before = guards->len;
   guint32 first, last;
-  if (!netlink || !ask_generation (netlink, &first, error))
+  if (!cg_nft_generation (netlink, &first, error))
     return FALSE;
   for (guint i = 0; i < MAX_LOOKS; i++) {
-    if (!look_once (netlink, guards, error) || !ask_generation (netlink, &last, error))
+    if (!look_once (netlink, guards, error) || !cg_nft_generation (netlink, &last, error))
       return FALSE;
     if (first == last) {
       if (generation)

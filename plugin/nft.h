@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "netlink.h"
 #include "nft-names.h"
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
- * libnftables(3) only to change something. */
+ * libnftables(3) only to change something. A netlink here is one of NETLINK_NETFILTER; while
+ * somebody's tables are being put away, to close it waits for that, some 20 ms and more
+ * (nft_rcv_nl_event in net/netfilter/nf_tables_api.c): behind what is urgent, not before. */
 
 /* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
@@ -34,10 +37,10 @@ GArray *cg_guards_found_new (void);
  * number of that moment, which every change of nftables, whoever makes it, counts up by one. FALSE
  * with a CG_ERROR_ABSENT if there is no nftables or we may not look, and with a CG_ERROR_FAILED if
  * the look failed. */
-gboolean cg_nft_look (GArray *guards, guint32 *generation, GError **error);
+gboolean cg_nft_look (CgNetlink *netlink, GArray *guards, guint32 *generation, GError **error);
 
 /* The same number alone. */
-gboolean cg_nft_generation (guint32 *generation, GError **error);
+gboolean cg_nft_generation (CgNetlink *netlink, guint32 *generation, GError **error);
 
 /* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_ABSENT if
  * there is no libnftables, and with a CG_ERROR_FAILED if the kernel or the library refused. */

@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from lab import CONFINED, CONFINED_PORT, HERE, OTHER, PYTHON, Tunnel, wait_until
+from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, Tunnel, wait_until
 
 WAYS = ["SO_BINDTODEVICE", "SO_BINDTODEVICE 6", "SO_BINDTODEVICE TCP", "IP_UNICAST_IF",
         "IPV6_UNICAST_IF", "IP_PKTINFO", "IPV6_PKTINFO", "broadcast", "multicast 6",
@@ -100,26 +100,58 @@ def test_bypasses_are_let_out(lab):
 
 
 FORGE = """
-import socket
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+import socket, sys
+address = sys.argv[1]
+is_six = ":" in address
+sock = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-sock.bind(("10.64.0.2", 0))
+sock.bind((address, 0))
 try:
-    sock.sendto(b"1 late", ("203.0.113.1", 7000))
+    sock.sendto(b"1 late", ("2001:db8:ffff::1" if is_six else "203.0.113.1", 7000))
 except PermissionError:
     pass
 """
 
+# Some addresses are compared one by one, many stand in a set.
+ADDRESSES = pytest.mark.parametrize("address,number", [
+    ("10.64.0.2", 0), ("fd00:64:a0::2", 0), ("10.64.0.2", 9), ("fd00:64:a0::2", 9)],
+    ids=["4", "6", "4-of-many", "6-of-many"])
+
+
+def add_addresses(lab, number):
+    for last in range(100, 100 + number):
+        lab.sh("host", f"ip addr add 10.64.0.{last}/32 dev wg0",
+               f"ip addr add fd00:64:a0::{last}/128 dev wg0 nodad")
+
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded):
+@ADDRESSES
+def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded, address, number):
     """As packets do that the kernel sends for a closed socket: they are nobody's. Here they are root's."""
     confine(lab, "Guard=yes" if guarded else "Guard=no")
     Tunnel(lab, 0).up()
+    add_addresses(lab, number)
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.run("host", PYTHON, "-c", FORGE)
+        lab.run("host", PYTHON, "-c", FORGE, address)
     assert (capture.leaks == 0) == guarded
+
+
+def test_addresses_that_are_only_like_the_tunnels_leave(lab):
+    """The last four bytes, which are looked at first, are the same; and in the header of the other
+    family they stand for something else."""
+    confine(lab)
+    Tunnel(lab, 0).up()
+    lab.sh("host", "ip addr add 2001:db8:1::2/128 dev wg0 nodad", "ip addr add 2001:db8:1:5::2/128 dev eth0 nodad",
+           "ip addr del 2001:db8:1::2/64 dev eth0",
+           # bytes 12 to 15 of an IPv6 header are bytes 4 to 7 of its source: here 10.64.0.2
+           "ip addr add 2001:db8:a40:2::9/128 dev eth0 nodad")
+    lab.cg("reapply")
+    for source in "2001:db8:1:5::2", "2001:db8:a40:2::9":
+        with lab.capture() as capture:
+            lab.run("host", PYTHON, "-c", FORGE, source)
+        assert capture.leaks == 1  # as it is nobody's who is confined
+    assert dropped(lab) == 0
 
 
 @pytest.mark.parametrize("guarded", [False, True])
@@ -133,14 +165,16 @@ def test_nor_does_it_when_the_tunnel_is_gone(lab, guarded):
     tunnel.delete()
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"))
+        lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"),
+                "10.64.0.2")
     assert (capture.leaks == 0) == guarded
 
 
 LISTEN = """
 import socket, sys
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("10.64.0.2", 7500))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+sock = socket.socket(family, socket.SOCK_DGRAM)
+sock.bind((sys.argv[1], 7500))
 sock.settimeout(1.5)
 print("listening", flush=True)
 try:
@@ -151,16 +185,19 @@ except TimeoutError:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_what_comes_for_the_tunnels_address_by_the_lan_is_dropped(lab, guarded):
+@ADDRESSES
+def test_what_comes_for_the_tunnels_address_by_the_lan_is_dropped(lab, guarded, address, number):
     """CVE-2019-14899: a neighbour finds out about the tunnel by what its address answers."""
     confine(lab, "Guard=yes" if guarded else "Guard=no")
     Tunnel(lab, 0).up()
+    add_addresses(lab, number)
     lab.cg("reapply")
-    lab.sh("world", "ip route replace 10.64.0.2/32 via 192.0.2.2 dev eth0")
-    listener = lab.popen("host", PYTHON, "-c", LISTEN, stdout=-1, text=True)
+    is_six = ":" in address
+    lab.sh("world", f"ip route replace {address} via {LAN[6 if is_six else 4]} dev eth0")
+    listener = lab.popen("host", PYTHON, "-c", LISTEN, address, stdout=-1, text=True)
     assert listener.stdout.readline() == "listening\n"
-    lab.run("world", PYTHON, "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
-            ".sendto(b'probe', ('10.64.0.2', 7500))")
+    lab.run("world", PYTHON, "-c", f"import socket; socket.socket(socket.AF_INET{'6' if is_six else ''}, "
+            f"socket.SOCK_DGRAM).sendto(b'probe', ('{address}', 7500))")
     assert listener.communicate(timeout=10)[0].startswith("nothing" if guarded else "got")
 
 
@@ -213,6 +250,51 @@ def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
     lab.cg("remove")
     assert victim.exists()
     assert guard(lab) == ["custom-gateway-../../victim"]
+
+
+# The form in which the guard asks whose a packet is goes by who they are: comparisons, a set that
+# belongs to the rule, a set that belongs to the table. CONFINED is in all of them.
+FORMS = {"one": [(CONFINED, CONFINED)],
+         "two": [(CONFINED, CONFINED), (CONFINED + 2, CONFINED + 2)],
+         "range": [(CONFINED - 4, CONFINED + 4)],
+         "list": [(CONFINED - 8, CONFINED - 6), (CONFINED - 4, CONFINED - 4), (CONFINED, CONFINED)],
+         "other list": [(CONFINED + 2 * i, CONFINED + 2 * i) for i in range(100)],
+         "one and large range": [(CONFINED - 2, CONFINED - 2), (CONFINED, CONFINED + 2000)],
+         "large ranges": [(CONFINED - 2000, CONFINED), (CONFINED + 10, CONFINED + 2000)]}
+
+
+def users(form):
+    return "Users=" + " ".join(f"{first}-{last}" for first, last in form)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_all_whom_it_names_are_held_and_nobody_else(lab, form):
+    lab.config("wg0", f"{users(form)}\nGuard=yes")
+    lab.cg("reapply")
+    for first, last in (form[0], form[-1]):
+        assert {escape(lab, "SO_BINDTODEVICE", uid) for uid in (first, last)} == {"EPERM"}
+    for uid in form[0][0] - 1, form[-1][1] + 1, 1, 0:
+        assert escape(lab, "SO_BINDTODEVICE", uid) == "sent"
+    assert lab.cg("status", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("how", ["refilled", "replaced"])
+def test_a_change_of_whom_it_holds_lets_nobody_out_who_stays(lab, how):
+    lab.config("wg0", f"{users(FORMS['one'])}\nGuard=yes")
+    Tunnel(lab, 0).up()
+    lab.cg("reapply")
+    flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
+    assert flood.stdout.readline() == "flooding\n"
+    # from each form to each other one
+    for form in [form for one in FORMS.values() for other in FORMS.values() for form in (one, other)]:
+        lab.config("wg0", f"{users(form)}\nGuard=yes")
+        if how == "replaced":
+            (lab.run_dir / "custom-gateway" / "guard" / "wg0").unlink(missing_ok=True)
+        lab.cg("reapply")
+    flood.terminate()
+    tried, sent = map(int, flood.communicate()[0].split())
+    assert tried > 10000
+    assert sent == 0
 
 
 @pytest.mark.parametrize("how", ["refilled", "replaced"])
