@@ -33,8 +33,9 @@ typedef struct {
   CgWorker worker;  /* the run that is under way */
   CgMonitorRun run; /* what it was told */
   GVariant *shelf;
-  /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
-  CgPace tunnel, loss;
+  /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
+   * firewall is loaded in many steps. */
+  CgPace tunnel, loss, check;
   gint64 read;        /* when a run was last told to read the directory */
   gboolean reload;    /* the next run is to be at once and to read the directory */
   gboolean unread;    /* the next one, whenever it is, is to read it: the last could not */
@@ -129,7 +130,7 @@ start_run (Monitor *monitor, gint64 now)
       .shelf = monitor->shelf,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
       .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
-                is_in_fight (&monitor->tunnel, now),
+                is_in_fight (&monitor->tunnel, now) || is_in_fight (&monitor->check, now),
   };
   if (monitor->run.reload) {
     monitor->read = now;
@@ -143,6 +144,7 @@ start_run (Monitor *monitor, gint64 now)
   monitor->retry = CG_PACE_NEVER;
   cg_pace_started (&monitor->tunnel);
   cg_pace_started (&monitor->loss);
+  cg_pace_started (&monitor->check);
   monitor->culprit = (CgCulprit){0};
   g_info ("looking");
   if (cg_worker_start (&monitor->worker, cg_monitor_run, &monitor->run, now + RUN_LIMIT, &error))
@@ -206,6 +208,7 @@ finish_run (Monitor *monitor, int status, GVariant *report)
   gint64 now = g_get_monotonic_time ();
   cg_pace_ended (&monitor->tunnel, now);
   cg_pace_ended (&monitor->loss, now);
+  cg_pace_ended (&monitor->check, now);
   if (status < 0)
     g_warning ("a run was ended by a signal, or took longer than %u s",
                (guint) (RUN_LIMIT / G_USEC_PER_SEC));
@@ -231,6 +234,8 @@ take_news (Monitor *monitor, guint32 own)
     cg_pace_event (&monitor->tunnel, now);
   if (news.loss || news.missed)
     cg_pace_event (&monitor->loss, now);
+  if (news.check)
+    cg_pace_event (&monitor->check, now);
   monitor->is_flooded = news.more;
 }
 
@@ -284,7 +289,7 @@ next_time (const Monitor *monitor)
     return next;
   if (monitor->reload)
     return 0;
-  next = MIN (next, MIN (monitor->tunnel.due, monitor->loss.due));
+  next = MIN (next, MIN (monitor->tunnel.due, MIN (monitor->loss.due, monitor->check.due)));
   return MIN (next, monitor->directory.due);
 }
 
@@ -360,6 +365,7 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),
+      .check = cg_pace_new (),
       .reload = TRUE,
       .retry = CG_PACE_NEVER,
       .ping = CG_PACE_NEVER,
