@@ -14,19 +14,18 @@
 
 #include "config.h"
 #include "dropin.h"
+#include "hash.h"
 #include "paths.h"
 
 #define RUN_BY_SYSTEMD "/run/systemd/" /* where it wants its generators to write */
 
 /* A user that need not be looked up, but is the same wherever it is named: above 2^31, where nobody
- * has uids of his own, by FNV-1a (draft-eastlake-fnv). */
+ * has uids of his own. */
 static gboolean
 know_everybody (const char *name, guint32 *uid, GError **error)
 {
-  guint32 hash = 2166136261u;
+  guint32 hash = cg_hash_name (name);
   (void) error;
-  for (; *name; name++)
-    hash = (hash ^ (guint8) *name) * 16777619u;
   *uid = hash == CG_UID_INVALID ? hash - 1 : hash | 0x80000000u;
   return TRUE;
 }
