@@ -12,6 +12,7 @@
 #include "monitor-run.h"
 #include "notify.h"
 #include "pace.h"
+#include "removed.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -79,7 +80,7 @@ open_signals (void)
 static gboolean
 be_the_only_one (const CgOptions *options, GError **error)
 {
-  g_autofree char *path = g_build_filename (options->runtime_dir, "monitor", NULL);
+  g_autofree char *path = g_build_filename (options->runtime_dir, CG_MONITOR_LOCK, NULL);
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   (void) g_mkdir_with_parents (options->runtime_dir, 0755);
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
