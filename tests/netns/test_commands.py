@@ -131,6 +131,7 @@ BAD_CALLS = [
     (["event"], "usage:"), (["event", "nm"], "usage:"), (["event", "nm", "wg0"], "usage:"),
     (["event", "nm", "wg0", "up", "more"], "usage:"), (["event", "else", "wg0", "up"], "usage:"),
     (["event", "networkd", "routable"], "IFACE"),
+    (["attach"], "usage:"), (["detach"], "usage:"), (["attach", "wg0", "Users"], "'Users' is no KEY=VALUE"),
     (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file"),
 ]
 
