@@ -19,17 +19,27 @@
  * a peer that has heard no packet of its own making for longer has gone. */
 #define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
 
+/* What belongs to any program passes: nobody's uid is (uid_t) -1, and what the kernel sends for a
+ * closed socket has none, which ends the rule. */
+#define ANYBODY "meta skuid != 4294967295 accept; "
+
 /* How the text begins. */
 #define TABLE "table inet "
 
-static void
-append_uids (GString *text, const GArray *uids, const GArray *more)
+static GArray *
+all_uids (const GArray *uids, const GArray *more)
 {
-  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  GArray *all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   g_array_append_vals (all, uids->data, uids->len);
   if (more)
     g_array_append_vals (all, more->data, more->len);
   cg_uids_normalise (all);
+  return all;
+}
+
+static void
+append_uids (GString *text, const GArray *all)
+{
   g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
   for (guint i = 0; i < all->len; i++) {
     g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
@@ -193,17 +203,17 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
   g_autoptr (GString) text = g_string_new (NULL);
   g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
   g_autofree char *interfaces = owners (tunnel);
+  g_autoptr (GArray) uids = all_uids (tunnel->gateway->uids, more);
 
   g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
-  append_uids (text, tunnel->gateway->uids, more);
+  append_uids (text, uids);
   append_endpoints (text, &tunnel->wireguard);
   append_ways (text, tunnel->gateway);
   append_confined (text, tunnel);
 
-  g_string_append_printf (text,
-                          "chain output { type filter hook output priority %d; policy accept; "
-                          "meta skuid @" CG_NFT_UIDS " goto confined; ",
-                          PRIORITY_OUTPUT);
+  g_string_append_printf (
+      text, "chain output { type filter hook output priority %d; policy accept; %s",
+      PRIORITY_OUTPUT, uids->len > 0 ? "meta skuid @" CG_NFT_UIDS " goto confined; " : ANYBODY);
   append_learning (text, &tunnel->wireguard);
   g_autofree char *leaves = g_strdup_printf ("oifname != %s counter name dropped drop", interfaces);
   append_rules (text, "saddr", tunnel->held, leaves);
@@ -211,7 +221,8 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
   g_autofree char *comes = g_strdup_printf ("iifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "daddr", tunnel->held, comes);
+  if (uids->len > 0)
+    append_rules (text, "daddr", tunnel->held, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
 }

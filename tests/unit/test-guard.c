@@ -263,6 +263,34 @@ holds_the_addresses_of_before (void)
   g_assert_nonnull (strstr (text, "ip daddr { 10.0.0.2/32 } iifname != "));
 }
 
+/* Its services were stopped, and their connections are still to be closed by the kernel. */
+static void
+at_rest_holds_what_is_nobodys (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Services=a\nGuard=yes", "10.0.0.2");
+  CgGateway *gateway = world->config->gateways->pdata[0];
+  gateway->stopped = TRUE;
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "set uids { typeof meta skuid; flags interval; }; "));
+  g_assert_nonnull (strstr (text, "policy accept; meta skuid != 4294967295 accept; "
+                                  "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\" } "
+                                  "counter name dropped drop; }; chain prerouting"));
+  g_assert_null (strstr (text, "@uids"));
+  g_assert_null (strstr (text, "daddr {"));
+
+  add_found (world, "wg0", "same", "1500");
+  add_saved (world, "wg0", "another", "same");
+  g_autofree char *ops = run (world);
+  const char *wide = strstr (ops, "elements = { 1500 }"), *rest = strstr (ops, "flags interval; }");
+  g_assert_true (wide && rest && wide < rest);
+
+  g_array_set_size (tunnel->held, 0);
+  g_autofree char *without = run (world);
+  g_assert_null (strstr (without, "meta skuid"));
+  g_assert_nonnull (strstr (without, "delete table inet custom-gateway-wg0; "));
+}
+
 /* What is taken away and made anew is not there for a packet on its way; another table is. */
 static void
 is_shielded_by_a_table_that_says_the_same (void)
@@ -434,6 +462,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/guard/text", text_cases, text_has);
   g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
+  g_test_add_func ("/guard/at-rest", at_rest_holds_what_is_nobodys);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/table-of-a-name-with-an-at", table_of_a_name_with_an_at);
   g_test_add_func ("/guard/comes-between-the-rules-and-the-way",
