@@ -200,12 +200,13 @@ plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
     return;
   const CgGuardFound *found = find_guard (facts, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
-  if (gateway->uids->len == 0 && more->len == 0 && !may_be_closing (tunnel))
+  gboolean holds_somebody = gateway->uids->len > 0 || more->len > 0;
+  if (!holds_somebody && !may_be_closing (tunnel))
     return; /* its services are to be started yet, or not known */
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,
-      .required = gateway->guard == CG_GUARD_REQUIRED,
+      .required = gateway->guard == CG_GUARD_REQUIRED && holds_somebody,
       .text = cg_guard_text (tunnel, more),
       .wide = wide_text (tunnel, found, more),
   };

@@ -268,9 +268,12 @@ static void
 at_rest_holds_what_is_nobodys (void)
 {
   g_autoptr (World) world = world_new ();
-  CgTunnel *tunnel = add_tunnel (world, "Services=a\nGuard=yes", "10.0.0.2");
+  CgTunnel *tunnel = add_tunnel (world, "Services=a\nGuard=required", "10.0.0.2");
   CgGateway *gateway = world->config->gateways->pdata[0];
   gateway->stopped = TRUE;
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_assert_cmpuint (plan->guards->len, ==, 1);
+  g_assert_false (g_array_index (plan->guards, CgGuardPlan, 0).required);
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   g_assert_nonnull (strstr (text, "set uids { typeof meta skuid; flags interval; }; "));
   g_assert_nonnull (strstr (text, "policy accept; meta skuid != 4294967295 accept; "
