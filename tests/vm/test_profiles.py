@@ -114,11 +114,11 @@ def test_services_of_a_profile_are_bound_like_those_of_a_file(profile):
             sh("nmcli connection up wg0")
             services.wait_for("custom-gateway@wg0", "active")
             sh("systemctl start foo")
-            must_be_up()
+            assert guest.is_up()
             sh("nmcli connection down wg0")
             services.wait_for("foo", "inactive")
             services.settled()
-        must_be_released(guest.nobody_is_confined)
+        assert guest.nobody_is_confined()
     finally:
         sh("systemctl stop foo", f"rm {services.UNITS}/foo.service", "custom-gateway detach wg0",
            "systemctl daemon-reload")
