@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "removed.h"
+
 /* A lock of fcntl(2) is this process's alone, not its runs', and goes with it. */
 gboolean
 cg_alone (const char *runtime_dir, GError **error)
 {
-  g_autofree char *path = g_build_filename (runtime_dir, "monitor", NULL);
+  g_autofree char *path = g_build_filename (runtime_dir, CG_MONITOR_LOCK, NULL);
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   (void) g_mkdir_with_parents (runtime_dir, 0755);
   int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -7,6 +7,7 @@
 #include "commit.h"
 #include "former.h"
 #include "rebind.h"
+#include "records.h"
 #include "warnings.h"
 
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
@@ -89,6 +90,19 @@ keep_addresses (const CgFacts *facts, const CgScope *scope, const char *runtime_
     if (tunnel->gateway->guard != CG_GUARD_NO && tunnel->held->len > 0 &&
         cg_scope_has (scope, tunnel->table))
       cg_former_save (runtime_dir, tunnel->gateway->name, tunnel->held);
+  }
+}
+
+/* Who stopped a gateway that is no more must not matter to the next one of its name. */
+static void
+forget_gone_gateways (const CgConfig *config, const char *runtime_dir)
+{
+  static const CgRecord records[] = {CG_RECORD_STOPPED, CG_RECORD_TUNNEL};
+  for (guint i = 0; i < G_N_ELEMENTS (records); i++) {
+    g_auto (GStrv) names = cg_record_list (runtime_dir, records[i]);
+    for (char **name = names; *name; name++)
+      if (!cg_config_find (config, *name))
+        (void) cg_record_drop (runtime_dir, records[i], *name, NULL);
   }
 }
 
@@ -181,6 +195,8 @@ apply_once (const CgOptions *options,
   forget_stale_filters (facts, options->runtime_dir);
   if (intent == CG_APPLY)
     keep_addresses (facts, scope, options->runtime_dir);
+  if (intent == CG_APPLY && scope->all)
+    forget_gone_gateways (config, options->runtime_dir);
   cg_unguarded_clear (unguarded);
   if (ops->len > 0 && !options->keeps_answers)
     cg_answers_outdate (options->runtime_dir);

@@ -12,6 +12,7 @@
 #include "monitor-run.h"
 #include "notify.h"
 #include "pace.h"
+#include "removed.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -37,8 +38,9 @@ typedef struct {
   GVariant *shelf, *answers;
   char *owned; /* the sum of the copy of the guards that we keep, "" if there is none */
   int socket;  /* which keeps it, or -1 */
-  /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
-  CgPace tunnel, loss;
+  /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
+   * firewall is loaded in many steps. */
+  CgPace tunnel, loss, check;
   gint64 read;        /* when a run was last told to read the directory */
   gboolean reload;    /* the next run is to be at once and to read the directory */
   gboolean unread;    /* the next one, whenever it is, is to read it: the last could not */
@@ -119,7 +121,7 @@ start_run (Monitor *monitor, gint64 now)
       .asking = monitor->asking,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
       .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
-                is_in_fight (&monitor->tunnel, now),
+                is_in_fight (&monitor->tunnel, now) || is_in_fight (&monitor->check, now),
   };
   if (monitor->run.reload) {
     monitor->read = now;
@@ -133,6 +135,7 @@ start_run (Monitor *monitor, gint64 now)
   monitor->retry = CG_PACE_NEVER;
   cg_pace_started (&monitor->tunnel);
   cg_pace_started (&monitor->loss);
+  cg_pace_started (&monitor->check);
   monitor->culprit = (CgCulprit){0};
   monitor->is_cut = FALSE;
   (void) eventfd_read (monitor->asking, &(eventfd_t){0}); /* one that was ended may have left it */
@@ -222,6 +225,7 @@ finish_run (Monitor *monitor, int status, GVariant *report, int given)
   gint64 now = g_get_monotonic_time ();
   cg_pace_ended (&monitor->tunnel, now);
   cg_pace_ended (&monitor->loss, now);
+  cg_pace_ended (&monitor->check, now);
   if (status < 0 && monitor->is_cut)
     return; /* the loss calls for the next one */
   if (status < 0)
@@ -253,6 +257,8 @@ take_news (Monitor *monitor, guint32 own)
     cg_pace_event (&monitor->tunnel, now);
   if (news.loss || news.missed)
     cg_pace_event (&monitor->loss, now);
+  if (news.check)
+    cg_pace_event (&monitor->check, now);
   monitor->is_flooded = news.more;
 }
 
@@ -325,7 +331,7 @@ next_time (const Monitor *monitor, gint64 now)
     return monitor->loss.due > now ? MIN (next, monitor->loss.due) : next;
   if (monitor->reload)
     return 0;
-  next = MIN (next, MIN (monitor->tunnel.due, monitor->loss.due));
+  next = MIN (next, MIN (monitor->tunnel.due, MIN (monitor->loss.due, monitor->check.due)));
   return MIN (next, monitor->directory.due);
 }
 
@@ -409,6 +415,7 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
       .answers = g_variant_ref_sink (cg_answers_none ()),
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),
+      .check = cg_pace_new (),
       .reload = TRUE,
       .retry = CG_PACE_NEVER,
       .ping = CG_PACE_NEVER,

@@ -48,7 +48,9 @@ typedef struct {
 typedef struct {
   const char *path;
   const char *text;
-  guint32 table; /* the gateway's routing table, 0 if it has none */
+  guint32 table;      /* the gateway's routing table, 0 if it has none */
+  gboolean is_update; /* it was released, and is nobody's any more: only the system's servers are
+                         others by now */
 } CgResolvConfOp;
 
 /* One change of the kernel, or of a file of ours. */

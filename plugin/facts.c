@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "hash.h"
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
@@ -84,23 +85,12 @@ cg_facts_known_uids (const CgFacts *facts)
   return known;
 }
 
-/* FNV-1a, 32 bits (draft-eastlake-fnv): the same on every machine and for ever, which g_str_hash()
- * does not promise. */
-static guint32
-hash_name (const char *name)
-{
-  guint32 hash = 2166136261u;
-  for (; *name; name++)
-    hash = (hash ^ (guint8) *name) * 16777619u;
-  return hash;
-}
-
 guint32
 cg_facts_table_candidate (const CgGateway *gateway, guint n)
 {
   if (gateway->table && n == 0)
     return gateway->table;
-  return TABLE_BASE + (hash_name (gateway->name) + n) % TABLE_SPAN;
+  return TABLE_BASE + (cg_hash_name (gateway->name) + n) % TABLE_SPAN;
 }
 
 gboolean

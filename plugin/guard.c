@@ -29,6 +29,10 @@
 /* So many addresses are compared one by one. */
 #define MAX_ADDRESSES 8
 
+/* What belongs to any program passes: nobody's uid is (uid_t) -1, and what the kernel sends for a
+ * closed socket has none, which ends the rule. */
+#define ANYBODY "meta skuid != 4294967295 accept; "
+
 /* How the text begins. */
 #define TABLE "table inet "
 
@@ -295,13 +299,17 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
 
   g_string_append_printf (
       text, "chain output { type filter hook output priority %d; policy accept; ", PRIORITY_OUTPUT);
-  append_choice (text, uids);
+  if (uids->len > 0)
+    append_choice (text, uids);
+  else
+    g_string_append (text, ANYBODY);
   append_learning (text, &tunnel->wireguard);
   append_addresses (text, "saddr", tunnel->held, leaves);
   g_string_append_printf (
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
-  append_addresses (text, "daddr", tunnel->held, comes);
+  if (uids->len > 0)
+    append_addresses (text, "daddr", tunnel->held, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
 }

@@ -184,20 +184,29 @@ is_released (const CgTunnel *tunnel)
          cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
 }
 
+/* Of services that have ended the kernel may have connections to close yet, for minutes, and nobody
+ * can tell when it is done. */
+static gboolean
+may_be_closing (const CgTunnel *tunnel)
+{
+  return tunnel->held && tunnel->held->len > 0;
+}
+
 static void
 plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
-  if (gateway->guard == CG_GUARD_NO || is_released (tunnel))
+  if (gateway->guard == CG_GUARD_NO || (is_released (tunnel) && !gateway->stopped))
     return;
   const CgGuardFound *found = find_guard (facts, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
-  if (gateway->uids->len == 0 && more->len == 0)
+  gboolean holds_somebody = gateway->uids->len > 0 || more->len > 0;
+  if (!holds_somebody && !may_be_closing (tunnel))
     return; /* its services are to be started yet, or not known */
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,
-      .required = gateway->guard == CG_GUARD_REQUIRED,
+      .required = gateway->guard == CG_GUARD_REQUIRED && holds_somebody,
       .text = cg_guard_text (tunnel, more),
       .wide = wide_text (tunnel, found, more),
   };

@@ -36,6 +36,17 @@ cg_record_get (const char *runtime_dir, CgRecord record, const char *name)
   return g_file_get_contents (path, &text, NULL, NULL) ? g_strchomp (text) : NULL;
 }
 
+GStrv
+cg_record_list (const char *runtime_dir, CgRecord record)
+{
+  g_autofree char *path = path_of (runtime_dir, record, NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+  for (const char *name; dir && (name = g_dir_read_name (dir));)
+    g_strv_builder_add (names, name);
+  return g_strv_builder_end (names);
+}
+
 gboolean
 cg_record_drop (const char *runtime_dir, CgRecord record, const char *name, GError **error)
 {

@@ -25,6 +25,9 @@ gboolean cg_record_set (
 /* The word, which the caller owns, or NULL if there is none. */
 char *cg_record_get (const char *runtime_dir, CgRecord record, const char *name);
 
+/* The names of which there is one. The caller owns the result. */
+GStrv cg_record_list (const char *runtime_dir, CgRecord record);
+
 /* Forgets it. FALSE with a CG_ERROR_FAILED if it is still there. */
 gboolean
 cg_record_drop (const char *runtime_dir, CgRecord record, const char *name, GError **error);

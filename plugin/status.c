@@ -128,6 +128,14 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   return status;
 }
 
+/* A gateway that is no more leaves its resolv.conf to services that may still run with it. That the
+ * system has other servers since is no fault of anybody's, and for most of them of no account. */
+static gboolean
+is_worth_a_word (const CgOp *op)
+{
+  return op->step != CG_STEP_RELEASE_DNS || !op->resolvconf.is_update;
+}
+
 /* What a run over everything would change beyond what runs over each gateway would. */
 static void
 find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
@@ -142,8 +150,9 @@ find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
       g_hash_table_add (known, gateway->differences->pdata[j]);
   }
   for (guint i = 0; i < ops->len; i++) {
-    g_autofree char *line = cg_op_to_string (&g_array_index (ops, CgOp, i));
-    if (!g_hash_table_contains (known, line))
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    g_autofree char *line = cg_op_to_string (op);
+    if (is_worth_a_word (op) && !g_hash_table_contains (known, line))
       g_ptr_array_add (status->differences, g_steal_pointer (&line));
   }
 }

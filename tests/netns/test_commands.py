@@ -131,6 +131,7 @@ BAD_CALLS = [
     (["event"], "usage:"), (["event", "nm"], "usage:"), (["event", "nm", "wg0"], "usage:"),
     (["event", "nm", "wg0", "up", "more"], "usage:"), (["event", "else", "wg0", "up"], "usage:"),
     (["event", "networkd", "routable"], "IFACE"),
+    (["attach"], "usage:"), (["detach"], "usage:"), (["attach", "wg0", "Users"], "'Users' is no KEY=VALUE"),
     (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file"),
 ]
 
@@ -259,6 +260,24 @@ def test_what_is_written_is_roots(lab):
     for path in (lab.run_dir / "custom-gateway").rglob("*"):
         assert path.stat().st_uid == 0
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH), path
+
+
+def test_what_was_remembered_of_a_gateway_goes_with_its_file(lab):
+    """Not with a run over some, nor while a file is bad that may be the one."""
+    marks = [lab.run_dir / "custom-gateway" / what / "gone" for what in ("stopped", "tunnel")]
+    for mark in [*marks, marks[0].with_name("wg0")]:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text("by-hand\n")
+    lab.config("wg0", USERS)
+    lab.cg("reapply", "wg0")
+    bad = lab.config("gone", "Users=0")
+    lab.cg("reapply", check=False)
+    lab.cg("reapply", "--dry-run", check=False)
+    assert all(mark.exists() for mark in marks)
+    bad.unlink()
+    lab.cg("reapply")
+    assert not any(mark.exists() for mark in marks)
+    assert marks[0].with_name("wg0").exists()
 
 
 def test_remove_works_whatever_the_configuration(lab):

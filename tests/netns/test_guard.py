@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, Tunnel, wait_until
+from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, SERVER, Tunnel, wait_until
 
 WAYS = ["SO_BINDTODEVICE", "SO_BINDTODEVICE 6", "SO_BINDTODEVICE TCP", "IP_UNICAST_IF",
         "IPV6_UNICAST_IF", "IP_PKTINFO", "IPV6_PKTINFO", "broadcast", "multicast 6",
@@ -463,6 +463,68 @@ def test_two_tunnels_with_one_address_leave_each_other_alone(lab):
                   for status in (before, after)]
     assert dropped_by == [[0, 0], [0, 0]]
     assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+
+
+# Opens a connection in each family, and ends in the midst of them.
+TALK = """
+import os, socket, sys
+os.setresuid(*[int(sys.argv[1])] * 3)
+sockets = [socket.create_connection((server, int(sys.argv[2]))) for server in sys.argv[3:]]
+for sock in sockets:
+    sock.send(b"1 question\\n")
+    print(sock.recv(100).split()[1].decode(), flush=True)
+sys.stdin.read()
+"""
+LEFT = """table inet left {
+  chain left {
+    type filter hook postrouting priority 299
+    oifname eth0 ip saddr 10.64.0.2 counter
+    oifname eth0 ip6 saddr fd00:64:a0::2 counter
+  }
+}"""
+
+
+def left_by_lan(lab):
+    """Packets with the tunnel's addresses."""
+    listed = json.loads(lab.sh("host", "nft -j list table inet left"))["nftables"]
+    return [entry["rule"]["expr"][-1]["counter"]["packets"] for entry in listed if "rule" in entry]
+
+
+@pytest.fixture
+def at_rest(lab):
+    """A gateway that confines nobody at the moment: nobody here can tell whom its service runs as."""
+    lab.config("wg0", "Services=foo\nGuard=yes")
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    lab.sh("host", f"echo '{LEFT}' | nft -f -")
+    return tunnel
+
+
+def test_at_rest_it_drops_what_the_kernel_repeats_for_closed_connections(lab, at_rest):
+    """Whose these were no uid tells any more, and the way through the tunnel is gone."""
+    servers = list(SERVER.values())
+    lab.sh("host", *(f"ip route add {server} dev wg0" for server in servers))
+    talker = lab.popen("host", PYTHON, "-c", TALK, OTHER, 7001, *servers, stdin=-1, stdout=-1, text=True)
+    assert [talker.stdout.readline().strip() for _ in servers] == list(at_rest.address.values())
+    lab.sh("host", *(f"ip route del {server} dev wg0" for server in servers))
+    talker.stdin.close()  # the first FIN is the program's yet, and nobody's business
+    wait_until("what is repeated", lambda: dropped(lab) >= 2 * len(servers))
+    assert max(left_by_lan(lab)) <= 1
+
+
+def test_at_rest_it_leaves_others_the_address(lab, at_rest):
+    """One that another interface gets without our being told, as a second tunnel of one provider."""
+    at_rest.delete()
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add 10.64.0.2/32 dev eth0",
+           "ip route replace default via 192.0.2.1 src 10.64.0.2")
+    lab.sh("world", "ip route add 10.64.0.2/32 via 192.0.2.2 dev eth0")
+    assert lab.ask(OTHER) == lab.ask(OTHER, kind="tcp") == "wg0"  # by the address that was seen
+    assert left_by_lan(lab)[0] > 2
+    assert guard(lab) == ["custom-gateway-wg0", "left"]
+    lab.cg("remove")
+    assert guard(lab) == ["left"]
 
 
 def test_others_tables_are_left_alone(lab):

@@ -352,6 +352,37 @@ holds_the_addresses_of_before (void)
   g_assert_nonnull (strstr (text, "ip daddr 10.0.0.2 iifname != "));
 }
 
+/* Its services were stopped, and their connections are still to be closed by the kernel. */
+static void
+at_rest_holds_what_is_nobodys (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Services=a\nGuard=required", "10.0.0.2");
+  CgGateway *gateway = world->config->gateways->pdata[0];
+  gateway->stopped = TRUE;
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_assert_cmpuint (plan->guards->len, ==, 1);
+  g_assert_false (g_array_index (plan->guards, CgGuardPlan, 0).required);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "set uids { typeof meta skuid; flags interval; }; "));
+  const char *anybody = strstr (text, "policy accept; meta skuid != 4294967295 accept; "),
+             *address = strstr (text, "ip saddr ");
+  g_assert_true (anybody && address && anybody < address);
+  g_assert_null (strstr (text, "goto confined"));
+  g_assert_true (g_str_has_suffix (text, "hook prerouting priority -350; policy accept; }; }"));
+
+  add_found (world, "wg0", "same", "1500");
+  add_saved (world, "wg0", "another", "same");
+  g_autofree char *ops = run (world);
+  const char *wide = strstr (ops, "elements = { 1500 }"), *rest = strstr (ops, "flags interval; }");
+  g_assert_true (wide && rest && wide < rest);
+
+  g_array_set_size (tunnel->held, 0);
+  g_autofree char *without = run (world);
+  g_assert_null (strstr (without, "meta skuid"));
+  g_assert_nonnull (strstr (without, "delete table inet custom-gateway-wg0; "));
+}
+
 /* What is taken away and made anew is not there for a packet on its way; another table is. */
 static void
 is_shielded_by_a_table_that_says_the_same (void)
@@ -524,6 +555,7 @@ main (int argc, char **argv)
   ADD_CASES ("/guard/text", text_cases, text_has);
   g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
   g_test_add_func ("/guard/many-addresses-stand-in-a-set", many_addresses_stand_in_a_set);
+  g_test_add_func ("/guard/at-rest", at_rest_holds_what_is_nobodys);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
                    belongs_to_a_monitor_under_another_name);

@@ -136,6 +136,27 @@ leftovers_are_nobodys (void)
 }
 
 static void
+a_released_resolv_conf_is_no_leftover (void)
+{
+  g_autoptr (GArray) servers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  cg_resolvconf_parse ("nameserver 192.0.2.7\n", servers);
+  CgResolvConf released = {g_strdup ("wg7"), g_strdup ("/run/x/dns/wg7/resolv.conf"),
+                           cg_resolvconf_text_released (servers)};
+  CgResolvConf confined = {g_strdup ("wg8"), g_strdup ("/run/x/dns/wg8/resolv.conf"),
+                           g_strdup ("# custom-gateway(8): x\nnameserver 10.64.0.1\n")};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 7, LINK_ALL);
+  install_plan (world);
+  g_array_append_val (world->facts->resolvconfs, released);
+  g_autoptr (CgStatus) fine = cg_status_new (world->facts, all);
+  g_assert_false (cg_status_differs (fine));
+  g_array_append_val (world->facts->resolvconfs, confined);
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  g_assert_cmpuint (status->differences->len, ==, 1);
+  g_assert_true (g_str_has_suffix (status->differences->pdata[0], "/wg8/resolv.conf"));
+}
+
+static void
 named_say_nothing_of_leftovers (void)
 {
   static const char *const names[] = {"wg0", NULL};
@@ -201,6 +222,7 @@ main (int argc, char **argv)
   g_test_set_nonfatal_assertions ();
   ADD_CASES ("/status", status_cases, tells);
   g_test_add_func ("/status/leftovers-are-nobodys", leftovers_are_nobodys);
+  g_test_add_func ("/status/released-resolv-conf", a_released_resolv_conf_is_no_leftover);
   g_test_add_func ("/status/named-say-nothing-of-leftovers", named_say_nothing_of_leftovers);
   g_test_add_func ("/status/each-difference-is-told-once", each_difference_is_told_once);
   g_test_add_func ("/status/filter-is-a-difference", filter_is_a_difference);
