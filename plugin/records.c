@@ -9,7 +9,8 @@
 static char *
 path_of (const char *runtime_dir, CgRecord record, const char *name)
 {
-  static const char *const directories[] = {"stopped", "resume", "tunnel"}; /* as in CgRecord */
+  static const char *const directories[] = {"stopped", "resume", "tunnel",
+                                            "strays"}; /* as in CgRecord */
   return g_build_filename (runtime_dir, directories[record], name, NULL);
 }
 
