@@ -23,7 +23,11 @@ typedef enum {
 gboolean cg_record_set (
     const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error);
 
-/* The word, which the caller owns, or NULL if there is none. */
+/* Remembers no more than that it is so, and only against our own death: it costs next to nothing.
+ * What fails is as if it had not been called. */
+void cg_record_mark (const char *runtime_dir, CgRecord record, const char *name);
+
+/* The word (of a mark, ""), which the caller owns, or NULL if there is none. */
 char *cg_record_get (const char *runtime_dir, CgRecord record, const char *name);
 
 /* Forgets it. FALSE with a CG_ERROR_FAILED if it is still there. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 #include "records.h"
 #include "rtnl.h"
@@ -26,11 +27,9 @@ cg_strays_note (const GArray *ops, const char *runtime_dir)
 {
   for (guint i = 0; i < ops->len; i++) {
     const CgOp *op = &g_array_index (ops, CgOp, i);
-    g_autoptr (GError) error = NULL;
-    /* to leave the way open for want of a note would be worse */
-    if (op->step == CG_STEP_END_STRAYS &&
-        !cg_record_set (runtime_dir, CG_RECORD_STRAYS, op->tunnel->gateway->name, "yes", &error))
-      g_debug ("%s", error->message);
+    /* if it fails: to leave the way open for want of a note would be worse */
+    if (op->step == CG_STEP_END_STRAYS)
+      cg_record_mark (runtime_dir, CG_RECORD_STRAYS, op->tunnel->gateway->name);
   }
 }
 
@@ -66,6 +65,18 @@ find_sockets (CgNetlink *diag, int family, GArray *sockets, GError **error)
   return number == 0;
 }
 
+/* Whether the kernel counts no TCP socket here, not even one that listens (proc_pid_net(5)): that
+ * is cheaper than to walk through its table of connections, and has no module loaded. So it is at
+ * boot. */
+static gboolean
+none_in_use (void)
+{
+  g_autofree char *four = NULL, *six = NULL;
+  return g_file_get_contents ("/proc/net/sockstat", &four, NULL, NULL) &&
+         g_file_get_contents ("/proc/net/sockstat6", &six, NULL, NULL) &&
+         strstr (four, "TCP: inuse 0") && strstr (six, "TCP6: inuse 0");
+}
+
 static gboolean
 find_strays (
     CgNetlink *routing, CgNetlink *diag, const CgTunnel *tunnel, GArray *strays, GError **error)
@@ -89,6 +100,8 @@ find_strays (
 gboolean
 cg_strays_find (CgNetlink *netlink, const CgTunnel *tunnel, GArray *strays, GError **error)
 {
+  if (none_in_use ())
+    return TRUE;
   g_autoptr (CgNetlink) diag = cg_netlink_open (NETLINK_SOCK_DIAG, error);
   return diag && find_strays (netlink, diag, tunnel, strays, error);
 }
@@ -131,6 +144,8 @@ report (const char *gateway, const Ending *ending)
 static gboolean
 end_all (CgNetlink *routing, const CgTunnel *tunnel, GError **error)
 {
+  if (none_in_use ())
+    return TRUE;
   g_autoptr (GArray) strays = g_array_new (FALSE, FALSE, sizeof (CgSocket));
   g_autoptr (CgNetlink) diag = cg_netlink_open (NETLINK_SOCK_DIAG, error);
   if (!diag || !find_strays (routing, diag, tunnel, strays, error))

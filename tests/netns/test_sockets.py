@@ -195,29 +195,34 @@ def test_a_run_that_is_killed_is_made_up_for(lab):
     assert noted > 0, "it was never killed between the two"
 
 
+def opened(lab):
+    """The sockets that a run opens, in their order, by their last argument."""
+    log = lab.directory / "trace"
+    lab.run("host", "strace", "-f", "-qq", "-o", log, "-e", "trace=socket", lab.binary, "reapply")
+    return re.findall(r"socket\(.*, (\w+)\)", log.read_text())
+
+
 def test_who_finds_nothing_to_do_does_not_look(lab):
+    theirs = before(lab, uid=OTHER)
     confine(lab)
-    lab.cg("reapply")
-    log = lab.directory / "trace"
-    lab.run("host", "strace", "-f", "-qq", "-o", log, "-e", "trace=socket", lab.binary, "reapply")
-    assert "NETLINK_ROUTE" in log.read_text()
-    assert "NETLINK_SOCK_DIAG" not in log.read_text()
+    assert "NETLINK_SOCK_DIAG" in opened(lab)
+    assert "NETLINK_SOCK_DIAG" not in opened(lab)
+    theirs.do("close")
 
 
-def sock_diag_socket(lab):
-    """The how many-th socket of a first run it is that asks for connections."""
-    log = lab.directory / "trace"
-    lab.run("host", "strace", "-f", "-qq", "-o", log, "-e", "trace=socket", lab.binary, "reapply")
-    lab.cg("remove")
-    made = [line for line in log.read_text().splitlines() if "socket(" in line]
-    return 1 + next(i for i, line in enumerate(made) if "NETLINK_SOCK_DIAG" in line)
+def test_nor_does_who_is_on_a_machine_without_any(lab):
+    """As at boot, when the kernel would have to load a module for it."""
+    confine(lab)
+    assert "NETLINK_SOCK_DIAG" not in opened(lab)
 
 
 @pytest.mark.parametrize("error", ["EPROTONOSUPPORT", "EMFILE"])
 def test_without_sock_diag_all_else_works(lab, error):
     confine(lab)
     Tunnel(lab, 0).up()
-    number = sock_diag_socket(lab)
+    theirs = before(lab, uid=OTHER)
+    number = 1 + opened(lab).index("NETLINK_SOCK_DIAG")
+    lab.cg("remove")
     connection = before(lab)
     done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket", "-e",
                    f"inject=socket:error={error}:when={number}", lab.binary, "reapply")
