@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "nft-firewall.h"
 #include "rtnl.h"
+#include "stray.h"
 
 typedef struct {
   GPtrArray *ops;     /* const CgOp: of the step at hand */
@@ -48,6 +49,8 @@ table_of (const CgOp *op)
     return op->guard.table;
   if (is_route_step (op->step))
     return op->route.table;
+  if (op->step == CG_STEP_END_STRAYS)
+    return op->tunnel->table;
   return is_rule_step (op->step) ? op->rule.table : 0;
 }
 
@@ -280,6 +283,7 @@ cg_commit (CgNetlink *netlink,
   Run run = {.ops = step_ops, .failed = failed, .unguarded = unguarded};
   gboolean alive = TRUE;
 
+  cg_strays_note (ops, runtime_dir);
   for (guint i = 0; i < ops->len && alive;) {
     CgStep step = g_array_index (ops, CgOp, i).step;
     g_ptr_array_set_size (step_ops, 0);
@@ -291,6 +295,8 @@ cg_commit (CgNetlink *netlink,
         write_filter (op, runtime_dir, &run);
       else if (step == CG_STEP_CONFINE_DNS || step == CG_STEP_RELEASE_DNS)
         write_resolvconf (op, &run);
+      else if (step == CG_STEP_END_STRAYS)
+        cg_strays_end (netlink, op->tunnel, runtime_dir);
       else
         g_ptr_array_add (step_ops, op);
     }

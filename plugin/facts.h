@@ -28,6 +28,7 @@ typedef struct {
   GPtrArray *sharers;    /* char *: other interfaces that carry one of them; NULL if none */
   int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
   CgWireguard wireguard; /* of the kernel, if it is one that is up and has a guard */
+  gboolean has_strays;   /* a run was to end connections and did not come as far, see stray.h */
   gboolean
       unguarded; /* its guard is required and could just now not be written: it must be closed */
 } CgTunnel;

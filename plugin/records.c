@@ -2,6 +2,7 @@
 #include "records.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 
 #include "error.h"
@@ -9,7 +10,8 @@
 static char *
 path_of (const char *runtime_dir, CgRecord record, const char *name)
 {
-  static const char *const directories[] = {"stopped", "resume", "tunnel"}; /* as in CgRecord */
+  static const char *const directories[] = {"stopped", "resume", "tunnel",
+                                            "strays"}; /* as in CgRecord */
   return g_build_filename (runtime_dir, directories[record], name, NULL);
 }
 
@@ -26,6 +28,17 @@ cg_record_set (
     return TRUE;
   g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
   return FALSE;
+}
+
+void
+cg_record_mark (const char *runtime_dir, CgRecord record, const char *name)
+{
+  g_autofree char *path = path_of (runtime_dir, record, name);
+  g_autofree char *directory = g_path_get_dirname (path);
+  (void) g_mkdir_with_parents (directory, 0755);
+  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd >= 0)
+    (void) g_close (fd, NULL);
 }
 
 char *

@@ -3,6 +3,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include "stray.h"
+
 static void
 gateway_status_free (CgGatewayStatus *status)
 {
@@ -116,6 +118,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   g_autoptr (CgScope) scope = cg_scope_new (facts, names);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   CgGatewayStatus *status = g_new0 (CgGatewayStatus, 1);
+  cg_strays_add_ops (ops, plan, facts, scope);
   status->tunnel = tunnel;
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
@@ -144,6 +147,7 @@ find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
   g_autoptr (CgScope) scope = cg_scope_new (facts, all);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   g_autoptr (GHashTable) known = g_hash_table_new (g_str_hash, g_str_equal);
+  cg_strays_add_ops (ops, plan, facts, scope);
   for (guint i = 0; i < status->gateways->len; i++) {
     const CgGatewayStatus *gateway = status->gateways->pdata[i];
     for (guint j = 0; j < gateway->differences->len; j++)

@@ -29,7 +29,7 @@ class Counts(ctypes.Structure):
     """struct leaks_counts in wire.h."""
 
     _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64),
-                ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64)]
+                ("resets", ctypes.c_uint64), ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64)]
 
 
 class Counter:

@@ -33,7 +33,8 @@ class Result:
     ways: list[tuple[int, int, int, int]]  # for each way: tried, refused, on the LAN, in the tunnel
     changes: int = 0  # of the tunnel
     rounds: int = 0
-    answers: int = 0  # these three: wire.h
+    answers: int = 0  # these four: wire.h
+    resets: int = 0
     strange: int = 0
     lost: int = 0
 
@@ -62,7 +63,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         if what.needs_monitor and not Ours(lab).has_monitor:
             return None
         flood, contender = prepare(lab, what, who, arguments.pace)
-        before = lab.ways()
+        before, resets = lab.ways(), lab.seen.read().resets
         result = Result([])
         end = time.monotonic() + seconds
         while time.monotonic() < end or result.rounds < rounds:
@@ -74,7 +75,8 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         result.ways = [tuple(now - then for now, then in zip(*pair))
                        for pair in zip(lab.ways(), before)]
         seen = lab.seen.read()
-        result.answers, result.strange, result.lost = seen.answers, seen.strange, seen.lost
+        result.answers, result.resets = seen.answers, seen.resets - resets
+        result.strange, result.lost = seen.strange, seen.lost
         return result
     finally:
         lab.close()

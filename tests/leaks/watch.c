@@ -82,15 +82,16 @@ is_from_lan (const struct packet *packet, uint16_t ethertype)
   return memcmp (source, lan, four ? 4 : 16) == 0;
 }
 
+/* What a program does not send: one that aborts says ACK, too. */
 static bool
-is_answer (const struct packet *packet, uint16_t ethertype)
+is_bare_reset (const struct packet *packet, uint16_t ethertype)
 {
   size_t place;
   if (transport (packet, ethertype, &place) != IPPROTO_TCP ||
       place + sizeof (struct tcphdr) > packet->size)
     return false;
   const struct tcphdr *tcp = (const struct tcphdr *) (packet->bytes + place);
-  return tcp->th_flags == TH_RST && is_from_lan (packet, ethertype);
+  return tcp->th_flags == TH_RST;
 }
 
 static int
@@ -123,8 +124,8 @@ note (struct leaks_counts *counts,
   int way = way_of (packet, ethertype, run);
   if (way == -2)
     counts->strange++;
-  else if (way >= 0 && by_lan && is_answer (packet, ethertype))
-    counts->answers++;
+  else if (way >= 0 && by_lan && is_bare_reset (packet, ethertype))
+    *(is_from_lan (packet, ethertype) ? &counts->answers : &counts->resets) += 1;
   else if (way >= 0)
     counts->way[way][by_lan ? 0 : 1]++;
 }
