@@ -141,7 +141,7 @@ remember_guards (CgNetlink *nft, const GPtrArray *ops, guint32 generation, const
 {
   g_autoptr (GArray) found = cg_guards_found_new ();
   guint32 now;
-  gboolean seen = nft && cg_nft_look (nft, found, &now, NULL) && now == generation;
+  gboolean seen = nft && cg_nft_look (nft, found, NULL, &now, NULL) && now == generation;
   for (guint i = 0; i < ops->len; i++) {
     const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
     cg_runtime_forget_guard (runtime_dir, guard->gateway);

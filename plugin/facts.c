@@ -26,6 +26,7 @@ cg_facts_free (CgFacts *facts)
 {
   g_array_unref (facts->tunnels);
   g_array_unref (facts->guards);
+  g_array_unref (facts->copies);
   g_array_unref (facts->saved_guards);
   g_free (facts->guards_unseen);
   g_clear_pointer (&facts->nft, cg_netlink_free);
@@ -63,6 +64,7 @@ cg_facts_new (const CgConfig *config)
   facts->routes = cg_routes_new ();
   facts->foreign = cg_routes_new ();
   facts->guards = cg_guards_found_new ();
+  facts->copies = cg_guards_found_new ();
   facts->saved_guards = cg_saved_guards_new ();
   facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
@@ -126,9 +128,10 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
   g_autoptr (GError) why = NULL;
   cg_runtime_load_guards (runtime_dir, facts->saved_guards);
   facts->nft = cg_netlink_open_to_look (NETLINK_NETFILTER, &why);
-  if (facts->nft && cg_nft_look (facts->nft, facts->guards, NULL, &why))
+  if (facts->nft && cg_nft_look (facts->nft, facts->guards, facts->copies, NULL, &why))
     return TRUE;
   g_array_set_size (facts->guards, 0);
+  g_array_set_size (facts->copies, 0);
   if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT)) {
     g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guards: ");
     return FALSE;

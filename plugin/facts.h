@@ -54,6 +54,7 @@ typedef struct {
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
   GArray *guards;              /* CgGuardFound */
+  GArray *copies;              /* CgGuardFound: of monitors, see nft.h */
   GArray *saved_guards;        /* CgSavedGuard */
   CgNetlink *nft;              /* by which they were looked at, open until all is done: see nft.h */
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */

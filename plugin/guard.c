@@ -252,7 +252,9 @@ append_ways (GString *text, const CgGateway *gateway)
 }
 
 /* Questions for names go to the name servers of the gateway alone, loopback included: whoever
- * listens there asks in its own name, by its own way. If they are still to be found out, to none.
+ * listens there asks in its own name, by its own way. Those of DNS=auto are what the other end of
+ * the tunnel says, so they are asked by the tunnel and by no other way, wherever they are. If they
+ * are still to be found out, nobody is.
  * The tunnel's own packets are no questions, whatever their port. */
 static void
 append_confined (GString *text, const CgGateway *gateway)
@@ -261,8 +263,14 @@ append_confined (GString *text, const CgGateway *gateway)
     g_string_append (text, "chain confined { goto ways; }; ");
     return;
   }
+  g_autofree char *then =
+      gateway->dns_mode == CG_DNS_AUTO && gateway->interface ? g_strdup_printf (
+                                                                   "oifname \"%s\" goto ways",
+                                                                   gateway->interface)
+                                                             : g_strdup ("goto ways");
   g_string_append (text, "chain questions { jump own; ");
-  append_rules (text, "daddr", gateway->dns, "goto ways");
+  if (gateway->dns_mode != CG_DNS_AUTO || gateway->interface)
+    append_rules (text, "daddr", gateway->dns, then);
   g_string_append (text, "goto stop; }; chain confined { th dport 53 meta l4proto { tcp, udp } "
                          "goto questions; goto ways; }; ");
 }

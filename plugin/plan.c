@@ -139,6 +139,13 @@ find_guard (const CgFacts *facts, const char *gateway)
   return NULL;
 }
 
+static void
+append_unknown (GArray *uids, const CgGuardFound *found, const GArray *known)
+{
+  for (guint i = 0; found && i < found->uids->len; i++)
+    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
+}
+
 /* While a file is bad our rules and guards may hold uids that stand in no good one (scope.h); so
  * must the guard. */
 static GArray *
@@ -154,8 +161,12 @@ uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel, const CgGuardFo
         !cg_uids_contain (known, rule->uids))
       g_array_append_val (uids, rule->uids);
   }
-  for (guint i = 0; found && i < found->uids->len; i++)
-    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
+  append_unknown (uids, found, known);
+  for (guint i = 0; i < facts->copies->len; i++) {
+    const CgGuardFound *copy = &g_array_index (facts->copies, CgGuardFound, i);
+    if (g_str_equal (copy->gateway, tunnel->gateway->name))
+      append_unknown (uids, copy, known);
+  }
   return uids;
 }
 

@@ -193,6 +193,20 @@ table_of_a_name_with_an_at (void)
   g_assert_cmpstr (table, ==, "custom-gateway-work/40home");
 }
 
+/* Who says which servers to ask says which by the tunnel, and not who on this machine or behind a
+ * bypass is to ask for him. */
+static void
+servers_of_the_tunnel_are_asked_by_it_alone (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes\nDNS=auto", "10.0.0.2");
+  CgPrefix server = {.family = AF_INET, .length = 32, .address = {192, 168, 122, 1}};
+  g_array_append_val (tunnel->gateway->dns, server);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (
+      strstr (text, "ip daddr { 192.168.122.1/32 } oifname \"wg0\" goto ways; goto stop; "));
+}
+
 static void
 belongs_to_a_monitor_under_another_name (void)
 {
@@ -557,6 +571,8 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/many-addresses-stand-in-a-set", many_addresses_stand_in_a_set);
   g_test_add_func ("/guard/at-rest", at_rest_holds_what_is_nobodys);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
+  g_test_add_func ("/guard/servers-of-the-tunnel-are-asked-by-it-alone",
+                   servers_of_the_tunnel_are_asked_by_it_alone);
   g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
                    belongs_to_a_monitor_under_another_name);
   g_test_add_func ("/guard/tables-are-known-by-their-exact-names",
