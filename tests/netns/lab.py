@@ -122,7 +122,8 @@ class Capture:
         self._lab = lab
         self._path = path
         self._process = lab.popen(
-            "host", "tcpdump", "-i", "eth0", "-n", "-U", "-s", "128", "-B", "32768",
+            # immediate: else it waits for a second for more before it writes the last packets down
+            "host", "tcpdump", "-i", "eth0", "-n", "-U", "-s", "128", "-B", "32768", "--immediate-mode",
             "-w", str(path), f"port {CONFINED_PORT} or port {OTHER_PORT}",
             stderr=subprocess.PIPE, text=True)
         line = self._process.stderr.readline()
