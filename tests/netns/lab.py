@@ -217,6 +217,14 @@ class Lab:
             raise LabError("the server did not start")
 
     def close(self) -> None:
+        # all of it, also if somebody types Ctrl-C meanwhile
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._take_down()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _take_down(self) -> None:
         for name in self.names.values():
             pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True,
                                   check=False).stdout.split()
