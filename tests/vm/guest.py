@@ -40,9 +40,12 @@ def sh(*lines: str, check: bool = True) -> str:
 
 def wait_until(what: str, condition, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
+    begun = time.monotonic()
     while not condition():
         assert time.monotonic() < end, f"gave up waiting for {what}"
-        time.sleep(0.05)
+        # as long as it took to look: who looks all the time keeps the machine from what he waits for
+        time.sleep(max(0.05, time.monotonic() - begun))
+        begun = time.monotonic()
 
 
 def write(path: str, text: str, mode: int = 0o644) -> None:
@@ -109,12 +112,12 @@ def gateway(name: str, *lines: str) -> None:
           "\n".join(["[Gateway]", f"Users={people.CONFINED}", *lines]) + "\n")
 
 
-def no_gateways() -> None:
+def no_gateways(reload: bool = True) -> None:
     """As on the day before custom-gateway was installed."""
     for file in pathlib.Path("/etc/custom-gateway").glob("**/*.conf"):
         file.unlink()
     sh("custom-gateway reapply")
-    if pathlib.Path("/run/systemd/generator/sysinit.target.wants/custom-gateway.service").exists():
+    if reload and pathlib.Path("/run/systemd/generator/sysinit.target.wants/custom-gateway.service").exists():
         sh("systemctl daemon-reload")  # what the generator made of them
 
 
