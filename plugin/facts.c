@@ -2,6 +2,7 @@
 #include "facts.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "hash.h"
 #include "nft-firewall.h"
@@ -136,7 +137,9 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
     g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guards: ");
     return FALSE;
   }
-  facts->guards_unseen = g_strdup (why->message);
+  facts->guards_hidden = geteuid () != 0;
+  facts->guards_unseen =
+      g_strconcat (why->message, facts->guards_hidden ? "; run this as root" : "", NULL);
   return TRUE;
 }
 

@@ -58,6 +58,7 @@ typedef struct {
   GArray *saved_guards;        /* CgSavedGuard */
   CgNetlink *nft;              /* by which they were looked at, open until all is done: see nft.h */
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */
+  gboolean guards_hidden;      /* because we are not root */
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */

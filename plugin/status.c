@@ -108,7 +108,7 @@ look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family)
 static gboolean
 is_seen (const CgFacts *facts, const CgOp *op)
 {
-  return !facts->guards_unseen || (op->step != CG_STEP_GUARD && op->step != CG_STEP_UNGUARD);
+  return !facts->guards_hidden || (op->step != CG_STEP_GUARD && op->step != CG_STEP_UNGUARD);
 }
 
 static void

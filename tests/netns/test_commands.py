@@ -293,3 +293,17 @@ def test_help_is_no_error_if_asked_for(lab):
     assert "Commands:" in asked.stdout
     assert "Commands:" in missing.stderr
     assert (asked.returncode, missing.returncode) == (0, 2)
+
+
+@pytest.mark.parametrize("guard", ["yes", "required"])
+def test_status_needs_no_root(lab, guard):
+    """The guard is unknown then, which is no difference."""
+    lab.config("wg0", f"{USERS}\nGuard={guard}")
+    lab.cg("reapply")
+    lab.directory.chmod(0o755)
+    done = lab.run("host", "setpriv", "--reuid", "65534", "--clear-groups", lab.binary, "status", "--json")
+    [gateway] = json.loads(done.stdout)["gateways"]
+    assert gateway["guard"]["state"] == "unknown"
+    assert gateway["ipv4"] == {"state": "blocked", "should": "blocked"}
+    assert gateway["differences"] == []
+    assert "run this as root" in done.stdout
