@@ -272,8 +272,9 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
 {
   for (guint i = 0; i < plan->guards->len; i++) {
     const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
-    /* where nobody can see a guard nobody can write one; only who insists is to hear of it */
-    gboolean hopeless = facts->guards_unseen && !guard->required;
+    /* where nobody can see a guard nobody can write one, and only who insists is to hear of it;
+     * where only we cannot it may be as it should be */
+    gboolean hopeless = facts->guards_unseen && (!guard->required || facts->guards_hidden);
     if (cg_scope_has (scope, guard->table) && !hopeless)
       diff_guard (ops, guard, facts);
   }

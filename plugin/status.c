@@ -104,19 +104,11 @@ look_at_family (const CgFacts *facts, const CgTunnel *tunnel, int family)
   return status;
 }
 
-/* What nobody can see is unknown, and no difference. */
-static gboolean
-is_seen (const CgFacts *facts, const CgOp *op)
-{
-  return !facts->guards_hidden || (op->step != CG_STEP_GUARD && op->step != CG_STEP_UNGUARD);
-}
-
 static void
-add_lines (GPtrArray *lines, const CgFacts *facts, const GArray *ops)
+add_lines (GPtrArray *lines, const GArray *ops)
 {
   for (guint i = 0; i < ops->len; i++)
-    if (is_seen (facts, &g_array_index (ops, CgOp, i)))
-      g_ptr_array_add (lines, cg_op_to_string (&g_array_index (ops, CgOp, i)));
+    g_ptr_array_add (lines, cg_op_to_string (&g_array_index (ops, CgOp, i)));
 }
 
 static CgGatewayStatus *
@@ -135,7 +127,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
     if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, names[0]))
       status->guard = &g_array_index (facts->guards, CgGuardFound, i);
   status->differences = g_ptr_array_new_with_free_func (g_free);
-  add_lines (status->differences, facts, ops);
+  add_lines (status->differences, ops);
   return status;
 }
 
@@ -164,7 +156,7 @@ find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
   for (guint i = 0; i < ops->len; i++) {
     const CgOp *op = &g_array_index (ops, CgOp, i);
     g_autofree char *line = cg_op_to_string (op);
-    if (is_worth_a_word (op) && is_seen (facts, op) && !g_hash_table_contains (known, line))
+    if (is_worth_a_word (op) && !g_hash_table_contains (known, line))
       g_ptr_array_add (status->differences, g_steal_pointer (&line));
   }
 }

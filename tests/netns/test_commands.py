@@ -301,7 +301,8 @@ def test_status_needs_no_root(lab, guard):
     lab.config("wg0", f"{USERS}\nGuard={guard}")
     lab.cg("reapply")
     lab.directory.chmod(0o755)
-    done = lab.run("host", "setpriv", "--reuid", "65534", "--clear-groups", lab.binary, "status", "--json")
+    done = lab.run("host", "setpriv", "--reuid", "65534", "--clear-groups", lab.binary, "status",
+                   "--json")
     [gateway] = json.loads(done.stdout)["gateways"]
     assert gateway["guard"]["state"] == "unknown"
     assert gateway["ipv4"] == {"state": "blocked", "should": "blocked"}

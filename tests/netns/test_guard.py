@@ -142,7 +142,8 @@ def test_addresses_that_are_only_like_the_tunnels_leave(lab):
     family they stand for something else."""
     confine(lab)
     Tunnel(lab, 0).up()
-    lab.sh("host", "ip addr add 2001:db8:1::2/128 dev wg0 nodad", "ip addr add 2001:db8:1:5::2/128 dev eth0 nodad",
+    lab.sh("host", "ip addr add 2001:db8:1::2/128 dev wg0 nodad",
+           "ip addr add 2001:db8:1:5::2/128 dev eth0 nodad",
            "ip addr del 2001:db8:1::2/64 dev eth0",
            # bytes 12 to 15 of an IPv6 header are bytes 4 to 7 of its source: here 10.64.0.2
            "ip addr add 2001:db8:a40:2::9/128 dev eth0 nodad")
