@@ -7,6 +7,7 @@
 #include "diff-firewall.h"
 #include "diff-resolvconf.h"
 #include "guard.h"
+#include "stray.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
 typedef void (*Report) (GArray *ops, gconstpointer element, gboolean add);
@@ -355,14 +356,6 @@ guard_to_string (const CgGuardOp *guard)
   return g_strdup_printf ("nft %s", quoted);
 }
 
-/* ss(8) cannot choose by uid, so that --dry-run has a line for each connection beside this. */
-static char *
-strays_to_string (const CgTunnel *tunnel)
-{
-  return g_strdup_printf ("# ss -K, for each connection of the confined of %s from before",
-                          tunnel->gateway->name);
-}
-
 char *
 cg_op_to_string (const CgOp *op)
 {
@@ -384,7 +377,7 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_DEL_PASS:
     return cg_pass_op_to_string (&op->pass);
   case CG_STEP_END_STRAYS:
-    return strays_to_string (op->tunnel);
+    return cg_strays_to_string (op->tunnel);
   case CG_STEP_CONFINE_DNS:
   case CG_STEP_RELEASE_DNS:
     return cg_resolvconf_op_to_string (&op->resolvconf);

@@ -109,3 +109,10 @@ cg_strays_add_ops (GArray *ops, const CgPlan *plan, const CgFacts *facts, const 
       g_array_insert_val (ops, place++, op);
   }
 }
+
+char *
+cg_strays_to_string (const CgTunnel *tunnel)
+{
+  return g_strdup_printf ("# ss -K, for each connection of the confined of %s from before",
+                          tunnel->gateway->name);
+}

@@ -19,6 +19,10 @@ gboolean cg_socket_is_stray (const CgSocket *socket, const CgTunnel *tunnel, con
 void
 cg_strays_add_ops (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
 
+/* The operation in words, as a comment of a shell: ss(8) cannot choose by uid, so that --dry-run
+ * has a line for each connection beside it. The caller owns the result. */
+char *cg_strays_to_string (const CgTunnel *tunnel);
+
 /* Notes that the strays of the gateways of such operations are to be ended: before anything is
  * closed, so that the run after one that was killed in between knows. */
 void cg_strays_note (const GArray *ops, const char *runtime_dir);

@@ -235,9 +235,12 @@ class Attack:
     needs_monitor: bool = False
     rounds: int = 1  # of ours at least, in a full run
     known: str = ""  # why it leaks, and that this is known
-    known_resets: str = ""  # likewise of the kernel's own, from the tunnel's address
+    known_answers: str = ""  # likewise of the kernel's own, from the tunnel's address
     results: dict = field(default_factory=dict)
 
+
+TWO_FILES = ("between the changes of two files one of them is bad, and no gateway: the monitor may see that, "
+             "and takes its guard away")
 
 ATTACKS = [
     Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN),
@@ -254,7 +257,8 @@ ATTACKS = [
     Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
            elsewhere=OWN),
     Attack("as networkd starts", as_networkd_starts, WithoutGuard),
-    Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2),
+    Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2,
+           known_answers=TWO_FILES),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
     Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
            rounds=len(KILLS)),

@@ -63,9 +63,9 @@ class Report:
         by += ", ..." if len(worst) > WORST else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
                    attack.known)
-        self._case(f"{attack.name}: the tunnel's address stays inside", ours.resets > 0,
-                   f"{ours.resets} bare RSTs of the kernel itself left by the LAN, in answer to what "
-                   "came by the tunnel for connections that are no more", attack.known_resets)
+        self._case(f"{attack.name}: the tunnel's address stays inside", ours.betrayed > 0,
+                   f"{ours.betrayed} bare RSTs and ACKs of the kernel itself left by the LAN, in answer "
+                   "to what came by the tunnel for connections that are no more", attack.known_answers)
         self._case(f"{attack.name}: all was seen", ours.lost > 0 or ours.strange > 0,
                    f"{ours.lost} packets lost by the capture, {ours.strange} of unknown senders")
         self._case(f"{attack.name}: the tunnel was used",
