@@ -9,7 +9,6 @@ import subprocess
 import pytest
 
 import guest
-import nm
 import test_by_hand
 import test_networkd
 import test_openvpn
@@ -180,33 +179,6 @@ def test_what_it_takes(lan, monitor):
     print("resident:", status["VmRSS"].strip(), "of it anonymous:", status["RssAnon"].strip(),
           "of the whole unit:", show("MemoryCurrent")["MemoryCurrent"])
     assert int(status["VmRSS"].split()[0]) < 4096
-
-
-def test_a_loss_while_networkmanager_hangs(networkmanager, monitor):
-    """The rules do not wait for it, and when it answers again all is as before."""
-    nm.load_wg0(networkmanager)
-    guest.gateway("wg0", "Connection=wg0")
-    sh("custom-gateway reapply", "nmcli connection up wg0")
-    wait_until("up", is_up)
-    sh(f"systemctl reload {UNIT}")  # it has asked when this returns
-    before = sh(f"journalctl -b -u {UNIT} -o cat --no-pager")
-    sh("systemctl kill -s STOP NetworkManager")
-    try:
-        with alice_sends():
-            sh("ip rule del priority 500; ip -6 rule del priority 500")
-            wait_until("the rules", lambda: guest.rules(4) and guest.rules(6))
-            said = sh(f"journalctl -b -u {UNIT} -o cat --no-pager").removeprefix(before)
-            must_be_up()
-        assert "putting back" in said
-        assert "nobody can tell" not in said, "it waited for the answer"
-        wait_until("the end of its patience", lambda: "nobody can tell the interface" in sh(
-            f"journalctl -b -u {UNIT} -o cat --no-pager").removeprefix(before))
-        must_be_blocked()
-    finally:
-        sh("systemctl kill -s CONT NetworkManager")
-    wait_until("up again", is_up)
-    must_be_up()
-    sh("nmcli connection down wg0")
 
 
 def test_networkd_without_our_snippet(networkd, monitor):
