@@ -46,7 +46,7 @@ class LabError(Exception):
     pass
 
 
-def wait_until(what: str, condition, seconds: float = 10.0):
+def wait_until(what: str, condition, seconds: float = 30.0):
     """Polls until condition() is true; a test that has to wait says what for."""
     end = time.monotonic() + seconds
     while not condition():
