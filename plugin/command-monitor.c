@@ -226,17 +226,15 @@ finish_run (Monitor *monitor, int status, GVariant *report, int given)
   cg_pace_ended (&monitor->tunnel, now);
   cg_pace_ended (&monitor->loss, now);
   cg_pace_ended (&monitor->check, now);
+  if (!report && given >= 0)
+    close (given); /* what was handed over means nothing without its sum */
   if (status < 0 && monitor->is_cut)
     return; /* the loss calls for the next one */
   if (status < 0)
     g_warning ("a run was ended by a signal, or took longer than %u s",
                (guint) (RUN_LIMIT / G_USEC_PER_SEC));
   gboolean good = status == CG_EXIT_DONE || status == CG_EXIT_CONFIG;
-  if (report)
-    good = take_report (monitor, report, given, now) && good;
-  else if (given >= 0)
-    close (given);
-  good = good && report;
+  good = report && take_report (monitor, report, given, now) && good;
   monitor->retry_delay = good ? 0 : CLAMP (2 * monitor->retry_delay, RETRY_FIRST, RETRY_LAST);
   monitor->retry = good ? CG_PACE_NEVER : now + monitor->retry_delay;
   tell_systemd (monitor, status);
