@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 
+#include "answers.h"
 #include "commit.h"
 #include "former.h"
 #include "rebind.h"
+#include "records.h"
+#include "stray.h"
 #include "warnings.h"
 
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
@@ -58,12 +61,29 @@ make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
   return *names ? plan_without (facts, names) : cg_plan_empty ();
 }
 
+/* Those of now. */
 static void
-print_ops (const GArray *ops)
+print_strays (CgNetlink *netlink, const CgTunnel *tunnel)
+{
+  g_autoptr (GArray) strays = g_array_new (FALSE, FALSE, sizeof (CgSocket));
+  g_autoptr (GError) error = NULL;
+  if (!cg_strays_find (netlink, tunnel, strays, &error))
+    g_warning ("%s: no look at connections: %s", tunnel->gateway->name, error->message);
+  for (guint i = 0; i < strays->len; i++) {
+    g_autofree char *line = cg_socket_to_string (&g_array_index (strays, CgSocket, i));
+    puts (line);
+  }
+}
+
+static void
+print_ops (CgNetlink *netlink, const GArray *ops)
 {
   for (guint i = 0; i < ops->len; i++) {
-    g_autofree char *line = cg_op_to_string (&g_array_index (ops, CgOp, i));
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    g_autofree char *line = cg_op_to_string (op);
     puts (line);
+    if (op->step == CG_STEP_END_STRAYS)
+      print_strays (netlink, op->tunnel);
   }
 }
 
@@ -79,15 +99,27 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
   }
 }
 
-/* What a guard holds, for when the tunnel is gone. */
+/* What a guard holds, and who of the connections is the tunnel's, for when the tunnel is gone. */
 static void
 keep_addresses (const CgFacts *facts, const CgScope *scope, const char *runtime_dir)
 {
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (tunnel->gateway->guard != CG_GUARD_NO && tunnel->held->len > 0 &&
-        cg_scope_has (scope, tunnel->table))
+    if (tunnel->held->len > 0 && cg_scope_has (scope, tunnel->table))
       cg_former_save (runtime_dir, tunnel->gateway->name, tunnel->held);
+  }
+}
+
+/* Who stopped a gateway that is no more must not matter to the next one of its name. */
+static void
+forget_gone_gateways (const CgConfig *config, const char *runtime_dir)
+{
+  static const CgRecord records[] = {CG_RECORD_STOPPED, CG_RECORD_TUNNEL};
+  for (guint i = 0; i < G_N_ELEMENTS (records); i++) {
+    g_auto (GStrv) names = cg_record_list (runtime_dir, records[i]);
+    for (char **name = names; *name; name++)
+      if (!cg_config_find (config, *name))
+        (void) cg_record_drop (runtime_dir, records[i], *name, NULL);
   }
 }
 
@@ -172,15 +204,20 @@ apply_once (const CgOptions *options,
       intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
   g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
+  cg_strays_add_ops (ops, plan, facts, scope);
   if (options->dry_run) {
-    print_ops (ops);
+    print_ops (netlink, ops);
     report_warnings (facts, names);
     return TRUE;
   }
   forget_stale_filters (facts, options->runtime_dir);
   if (intent == CG_APPLY)
     keep_addresses (facts, scope, options->runtime_dir);
+  if (intent == CG_APPLY && scope->all)
+    forget_gone_gateways (config, options->runtime_dir);
   cg_unguarded_clear (unguarded);
+  if (ops->len > 0 && !options->keeps_answers)
+    cg_answers_outdate (options->runtime_dir);
   if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
     *again = TRUE;
     return FALSE;

@@ -18,6 +18,7 @@ typedef struct {
   CgConfig *config;
   CgNmProfile *profile; /* NULL: NetworkManager has it no longer */
   const char *connection;
+  GHashTable *data; /* what is to be attached; NULL: what is in the profile */
 } Job;
 
 static void
@@ -25,6 +26,7 @@ job_clear (Job *job)
 {
   g_clear_pointer (&job->config, cg_config_free);
   g_clear_pointer (&job->profile, cg_nm_profile_free);
+  g_clear_pointer (&job->data, g_hash_table_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Job, job_clear)
@@ -181,13 +183,12 @@ choose_name (const Job *job)
 }
 
 static gboolean
-attach (const Job *job, const char *const *words, GError **error)
+attach (const Job *job, GError **error)
 {
   const CgNmProfile *profile = job->profile;
-  g_autoptr (GHashTable) data = *words ? parse_arguments (words, error) : data_of_profile (profile);
+  g_autoptr (GHashTable) data =
+      job->data ? g_hash_table_ref (job->data) : data_of_profile (profile);
   g_autofree char *shown = cg_quote (profile->id);
-  if (!data)
-    return FALSE;
   if (profile->refused || !g_uuid_string_is_valid (profile->uuid) ||
       g_hash_table_size (data) == 0) {
     g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "the profile %s %s", shown,
@@ -198,7 +199,7 @@ attach (const Job *job, const char *const *words, GError **error)
   }
   g_autofree char *text = cg_profile_to_config (shown, profile->uuid, data, error);
   g_autofree char *name = choose_name (job);
-  return text && check (job, name, text, error) && (!*words || store (job, data, error)) &&
+  return text && check (job, name, text, error) && (!job->data || store (job, data, error)) &&
          write_attached (job, name, text, error);
 }
 
@@ -229,12 +230,14 @@ change (const CgOptions *options, gboolean is_attach, const char *const *words, 
 {
   g_auto (CgLock) lock = CG_NO_LOCK;
   g_auto (Job) job = {.options = options, .connection = words[0]};
+  if (words[1] && !(job.data = parse_arguments (words + 1, error)))
+    return FALSE;
   if (!cg_lock_for (options, &lock, error) || !start (&job, error))
     return FALSE;
   if (!is_attach)
     return detach (&job, error);
   if (job.profile)
-    return attach (&job, words + 1, error);
+    return attach (&job, error);
   g_autofree char *quoted = cg_quote (words[0]);
   g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
                "NetworkManager has no connection %s; see 'nmcli connection show'", quoted);

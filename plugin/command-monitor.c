@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "alone.h"
 #include "directory.h"
 #include "monitor-run.h"
 #include "notify.h"
 #include "pace.h"
+#include "removed.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -32,11 +33,14 @@ typedef struct {
 
   CgWorker worker;  /* the run that is under way */
   CgMonitorRun run; /* what it was told */
-  GVariant *shelf;
+  int asking;       /* as the run has it */
+  gboolean is_cut;  /* the run is being ended for a loss: the next one repairs that first */
+  GVariant *shelf, *answers;
   char *owned; /* the sum of the copy of the guards that we keep, "" if there is none */
   int socket;  /* which keeps it, or -1 */
-  /* Apart, so that a tunnel is followed at once while somebody fights over a rule. */
-  CgPace tunnel, loss;
+  /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
+   * firewall is loaded in many steps. */
+  CgPace tunnel, loss, check;
   gint64 read;        /* when a run was last told to read the directory */
   gboolean reload;    /* the next run is to be at once and to read the directory */
   gboolean unread;    /* the next one, whenever it is, is to read it: the last could not */
@@ -57,6 +61,7 @@ monitor_clear (Monitor *monitor)
   g_clear_pointer (&monitor->watch, cg_watch_free);
   g_clear_pointer (&monitor->interest, cg_interest_free);
   g_clear_pointer (&monitor->shelf, g_variant_unref);
+  g_clear_pointer (&monitor->answers, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
   g_clear_pointer (&monitor->owned, g_free);
   if (monitor->socket >= 0)
@@ -76,28 +81,6 @@ open_signals (void)
   sigprocmask (SIG_BLOCK, &set, NULL);
   signal (SIGPIPE, SIG_IGN); /* nobody who listens to what we say need stay */
   return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* Two would repair each other's work. A lock of fcntl(2) is this process's alone, not its runs',
- * and goes with it. */
-static gboolean
-be_the_only_one (const CgOptions *options, GError **error)
-{
-  g_autofree char *path = g_build_filename (options->runtime_dir, "monitor", NULL);
-  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-  (void) g_mkdir_with_parents (options->runtime_dir, 0755);
-  int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd >= 0 && fcntl (fd, F_SETLK, &whole) == 0)
-    return TRUE; /* open until the end */
-  if (fd >= 0 && (errno == EAGAIN || errno == EACCES))
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
-                 "another monitor is running already (it holds %s)", path);
-  else
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s%s", path, g_strerror (errno),
-                 geteuid () == 0 ? "" : "; run this as root");
-  if (fd >= 0)
-    close (fd);
-  return FALSE;
 }
 
 /* Who fights with us must be told of, but not at each blow. */
@@ -133,9 +116,12 @@ start_run (Monitor *monitor, gint64 now)
       .options = monitor->options,
       .shelf = monitor->shelf,
       .owned = monitor->owned,
+      .answers = monitor->answers,
+      .is_loss = monitor->loss.due <= now,
+      .asking = monitor->asking,
       .reload = monitor->reload || monitor->unread || monitor->directory.due <= now,
       .silent = monitor->retry <= now || is_in_fight (&monitor->loss, now) ||
-                is_in_fight (&monitor->tunnel, now),
+                is_in_fight (&monitor->tunnel, now) || is_in_fight (&monitor->check, now),
   };
   if (monitor->run.reload) {
     monitor->read = now;
@@ -149,7 +135,10 @@ start_run (Monitor *monitor, gint64 now)
   monitor->retry = CG_PACE_NEVER;
   cg_pace_started (&monitor->tunnel);
   cg_pace_started (&monitor->loss);
+  cg_pace_started (&monitor->check);
   monitor->culprit = (CgCulprit){0};
+  monitor->is_cut = FALSE;
+  (void) eventfd_read (monitor->asking, &(eventfd_t){0}); /* one that was ended may have left it */
   g_info ("looking");
   if (cg_worker_start (&monitor->worker, cg_monitor_run, &monitor->run, now + RUN_LIMIT, &error))
     return;
@@ -198,8 +187,10 @@ take_report (Monitor *monitor, GVariant *report, int given, gint64 now)
   char *owned;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@aay@aubbmss)", &monitor->shelf, &interfaces, &tables,
-                 &was_read, &is_complete, &failure, &owned);
+  g_clear_pointer (&monitor->answers, g_variant_unref);
+  g_variant_get (report, "(@" CG_SHELF "@" CG_ANSWERS "@aay@aubbmss)", &monitor->shelf,
+                 &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &failure,
+                 &owned);
   tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
@@ -234,15 +225,16 @@ finish_run (Monitor *monitor, int status, GVariant *report, int given)
   gint64 now = g_get_monotonic_time ();
   cg_pace_ended (&monitor->tunnel, now);
   cg_pace_ended (&monitor->loss, now);
+  cg_pace_ended (&monitor->check, now);
+  if (!report && given >= 0)
+    close (given); /* what was handed over means nothing without its sum */
+  if (status < 0 && monitor->is_cut)
+    return; /* the loss calls for the next one */
   if (status < 0)
     g_warning ("a run was ended by a signal, or took longer than %u s",
                (guint) (RUN_LIMIT / G_USEC_PER_SEC));
   gboolean good = status == CG_EXIT_DONE || status == CG_EXIT_CONFIG;
-  if (report)
-    good = take_report (monitor, report, given, now) && good;
-  else if (given >= 0)
-    close (given);
-  good = good && report;
+  good = report && take_report (monitor, report, given, now) && good;
   monitor->retry_delay = good ? 0 : CLAMP (2 * monitor->retry_delay, RETRY_FIRST, RETRY_LAST);
   monitor->retry = good ? CG_PACE_NEVER : now + monitor->retry_delay;
   tell_systemd (monitor, status);
@@ -263,6 +255,8 @@ take_news (Monitor *monitor, guint32 own)
     cg_pace_event (&monitor->tunnel, now);
   if (news.loss || news.missed)
     cg_pace_event (&monitor->loss, now);
+  if (news.check)
+    cg_pace_event (&monitor->check, now);
   monitor->is_flooded = news.more;
 }
 
@@ -307,17 +301,35 @@ take_signals (Monitor *monitor)
   }
 }
 
+/* Whether to end the run under way when it asks others: it holds the lock as long as they are
+ * silent, something was lost meanwhile, and the next run can put that back before it asks. */
+static gboolean
+is_to_be_cut (const Monitor *monitor, gint64 now)
+{
+  return monitor->worker.pid && !monitor->is_cut && !monitor->is_over && monitor->loss.due <= now &&
+         cg_answers_count (monitor->answers, monitor->options->runtime_dir);
+}
+
+/* Whatever it was to do, the next one does: each looks at everything. */
+static void
+cut_run (Monitor *monitor)
+{
+  g_info ("something was lost while others were asked: once more");
+  monitor->is_cut = TRUE;
+  cg_worker_kill (&monitor->worker); /* its end comes as a signal */
+}
+
 /* When there is something to be done without any event. */
 static gint64
-next_time (const Monitor *monitor)
+next_time (const Monitor *monitor, gint64 now)
 {
   gint64 next =
       MIN (monitor->ping, monitor->worker.pid ? monitor->worker.deadline : monitor->retry);
   if (monitor->worker.pid)
-    return next;
+    return monitor->loss.due > now ? MIN (next, monitor->loss.due) : next;
   if (monitor->reload)
     return 0;
-  next = MIN (next, MIN (monitor->tunnel.due, monitor->loss.due));
+  next = MIN (next, MIN (monitor->tunnel.due, MIN (monitor->loss.due, monitor->check.due)));
   return MIN (next, monitor->directory.due);
 }
 
@@ -335,20 +347,24 @@ milliseconds_until (gint64 time)
 static void
 wait_for_something (Monitor *monitor)
 {
+  gint64 now = g_get_monotonic_time ();
   struct pollfd fds[] = {
       {.fd = monitor->signals, .events = POLLIN},
       {.fd = monitor->directory.fd, .events = POLLIN},
       {.fd = cg_watch_fd (monitor->watch, CG_WATCH_ROUTE), .events = POLLIN},
       {.fd = cg_watch_fd (monitor->watch, CG_WATCH_NFT), .events = POLLIN},
+      {.fd = is_to_be_cut (monitor, now) ? monitor->asking : -1, .events = POLLIN},
   };
   if (poll (fds, G_N_ELEMENTS (fds),
-            monitor->is_flooded ? 0 : milliseconds_until (next_time (monitor))) < 0)
+            monitor->is_flooded ? 0 : milliseconds_until (next_time (monitor, now))) < 0)
     return;
   /* what the kernel told before a run ended is read before its end is seen */
   if (monitor->is_flooded || fds[2].revents || fds[3].revents)
     take_news (monitor, (guint32) monitor->worker.pid);
   if (fds[0].revents)
     take_signals (monitor);
+  if (fds[4].revents && monitor->worker.pid)
+    cut_run (monitor);
   if (fds[1].revents)
     cg_directory_take (&monitor->directory, g_get_monotonic_time ());
 }
@@ -366,7 +382,7 @@ do_what_is_due (Monitor *monitor)
       cg_worker_kill (&monitor->worker);
       monitor->worker.deadline = CG_PACE_NEVER; /* its end comes as a signal */
     }
-  } else if (!monitor->is_over && now >= next_time (monitor)) {
+  } else if (!monitor->is_over && now >= next_time (monitor, now)) {
     start_run (monitor, now);
   }
 }
@@ -374,10 +390,11 @@ do_what_is_due (Monitor *monitor)
 static gboolean
 open_all (Monitor *monitor, GError **error)
 {
-  if (!be_the_only_one (monitor->options, error))
+  if (!cg_alone (monitor->options->runtime_dir, error))
     return FALSE;
   monitor->signals = open_signals ();
   monitor->directory = cg_directory_open ();
+  monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
   monitor->interest = cg_interest_new ();
   monitor->watch = cg_watch_open (error);
   cg_interest_refresh (monitor->interest);
@@ -393,8 +410,10 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
       .owned = g_strdup (""),
       .socket = -1,
+      .answers = g_variant_ref_sink (cg_answers_none ()),
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),
+      .check = cg_pace_new (),
       .reload = TRUE,
       .retry = CG_PACE_NEVER,
       .ping = CG_PACE_NEVER,

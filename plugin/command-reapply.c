@@ -70,6 +70,20 @@ cg_load_for (const CgOptions *options, const char *const *names, int *status)
   return g_steal_pointer (&config);
 }
 
+void
+cg_end_run (const CgOptions *options,
+            const CgConfig *config,
+            const char *const *names,
+            gboolean follow,
+            CgLock *lock)
+{
+  if (*lock != CG_NO_LOCK)
+    cg_lock_release (*lock); /* systemd may run us again in what we ask it to do */
+  *lock = CG_NO_LOCK;
+  if (follow && !options->dry_run)
+    cg_follow (options, config, names);
+}
+
 gboolean
 cg_run (const CgOptions *options,
         const CgConfig *config,
@@ -79,11 +93,7 @@ cg_run (const CgOptions *options,
         GError **error)
 {
   gboolean done = cg_apply (options, config, names, intent, error);
-  if (*lock != CG_NO_LOCK)
-    cg_lock_release (*lock); /* systemd may run us again in what we ask it to do */
-  *lock = CG_NO_LOCK;
-  if (done && intent == CG_APPLY && !options->dry_run)
-    cg_follow (options, config, names);
+  cg_end_run (options, config, names, done && intent == CG_APPLY, lock);
   return done;
 }
 

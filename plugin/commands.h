@@ -41,12 +41,20 @@ void cg_report_faults (const CgConfig *config, const char *const *names, int *st
  * NULL if there is nothing to go on with. */
 CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);
 
-/* A run, from the configuration on that was loaded and resolved under the lock: what reapply, an
- * event and the monitor all do. As cg_apply; the lock is released when the kernel is done with, and
- * services follow their tunnel. */
+/* A run, from the configuration on that was loaded and resolved under the lock: what reapply and an
+ * event do. As cg_apply; the lock is released when the kernel is done with, and services follow
+ * their tunnel. */
 gboolean cg_run (const CgOptions *options,
                  const CgConfig *config,
                  const char *const *names,
                  CgIntent intent,
                  CgLock *lock,
                  GError **error);
+
+/* The end of a run behind cg_apply(): releases the lock, and then, if follow is TRUE, lets services
+ * follow their tunnel. */
+void cg_end_run (const CgOptions *options,
+                 const CgConfig *config,
+                 const char *const *names,
+                 gboolean follow,
+                 CgLock *lock);

@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "nft-firewall.h"
 #include "rtnl.h"
+#include "stray.h"
 
 typedef struct {
   GPtrArray *ops;     /* const CgOp: of the step at hand */
@@ -48,6 +49,8 @@ table_of (const CgOp *op)
     return op->guard.table;
   if (is_route_step (op->step))
     return op->route.table;
+  if (op->step == CG_STEP_END_STRAYS)
+    return op->tunnel->table;
   return is_rule_step (op->step) ? op->rule.table : 0;
 }
 
@@ -134,11 +137,11 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
 /* Keeps how the kernel shows what was just written, to know it again; unless somebody else changed
  * nftables since, who may have changed that. */
 static void
-remember_guards (const GPtrArray *ops, guint32 generation, const char *runtime_dir)
+remember_guards (CgNetlink *nft, const GPtrArray *ops, guint32 generation, const char *runtime_dir)
 {
   g_autoptr (GArray) found = cg_guards_found_new ();
   guint32 now;
-  gboolean seen = cg_nft_look (found, &now, NULL) && now == generation;
+  gboolean seen = nft && cg_nft_look (nft, found, NULL, &now, NULL) && now == generation;
   for (guint i = 0; i < ops->len; i++) {
     const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
     cg_runtime_forget_guard (runtime_dir, guard->gateway);
@@ -195,13 +198,14 @@ write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
     g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
     g_string_append_printf (commands, "%s\n", text);
   }
-  gboolean counted = cg_nft_generation (&generation, NULL);
+  g_autoptr (CgNetlink) nft = cg_netlink_open_to_look (NETLINK_NETFILTER, NULL);
+  gboolean counted = nft && cg_nft_generation (nft, &generation, NULL);
   if (!cg_nft_run (commands->str, error) || (lower && !cg_nft_run (lower, error)))
     return FALSE;
   for (guint changes = lower ? 2 : 1; changes > 0; changes--)
     generation = next_generation (generation);
   /* what nobody counted is remembered as nothing: it will be written again */
-  remember_guards (ops, counted ? generation : 0, runtime_dir);
+  remember_guards (nft, ops, counted ? generation : 0, runtime_dir);
   return TRUE;
 }
 
@@ -279,6 +283,7 @@ cg_commit (CgNetlink *netlink,
   Run run = {.ops = step_ops, .failed = failed, .unguarded = unguarded};
   gboolean alive = TRUE;
 
+  cg_strays_note (ops, runtime_dir);
   for (guint i = 0; i < ops->len && alive;) {
     CgStep step = g_array_index (ops, CgOp, i).step;
     g_ptr_array_set_size (step_ops, 0);
@@ -290,6 +295,8 @@ cg_commit (CgNetlink *netlink,
         write_filter (op, runtime_dir, &run);
       else if (step == CG_STEP_CONFINE_DNS || step == CG_STEP_RELEASE_DNS)
         write_resolvconf (op, &run);
+      else if (step == CG_STEP_END_STRAYS)
+        cg_strays_end (netlink, op->tunnel, runtime_dir);
       else
         g_ptr_array_add (step_ops, op);
     }

@@ -15,6 +15,7 @@ typedef struct {
   GPtrArray *bad;        /* CgBadFile */
   GPtrArray *faults;     /* CgBadFile: what is wrong with gateways that are in force all the same */
   gboolean incomplete;   /* some gateway could not be told all whom it confines */
+  gboolean unanswered;   /* somebody who had to be asked was silent: to ask again may help */
   char *directory;       /* that it was loaded from, or NULL */
   gboolean has_profiles; /* cg_profiles_add() was here */
   GPtrArray *warnings; /* char *: what else is worth a word; "NAME: ..." if it is about a gateway */

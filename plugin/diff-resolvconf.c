@@ -54,7 +54,8 @@ diff_leftovers (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgS
     CgOp op = {.step = CG_STEP_RELEASE_DNS,
                .resolvconf = {.path = have->path,
                               .text = facts->released_resolvconf,
-                              .table = table_of (facts, have->gateway)}};
+                              .table = table_of (facts, have->gateway),
+                              .is_update = cg_resolvconf_is_released (have->text)}};
     if (!is_planned (plan, have->gateway) && cg_scope_has_gateway (scope, facts, have->gateway) &&
         !g_str_equal (have->text, facts->released_resolvconf))
       g_array_append_val (ops, op);

@@ -7,6 +7,7 @@
 #include "diff-firewall.h"
 #include "diff-resolvconf.h"
 #include "guard.h"
+#include "stray.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
 typedef void (*Report) (GArray *ops, gconstpointer element, gboolean add);
@@ -272,8 +273,9 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
 {
   for (guint i = 0; i < plan->guards->len; i++) {
     const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
-    /* where nobody can see a guard nobody can write one; only who insists is to hear of it */
-    gboolean hopeless = facts->guards_unseen && !guard->required;
+    /* where nobody can see a guard nobody can write one, and only who insists is to hear of it;
+     * where only we cannot it may be as it should be */
+    gboolean hopeless = facts->guards_unseen && (!guard->required || facts->guards_hidden);
     if (cg_scope_has (scope, guard->table) && !hopeless)
       diff_guard (ops, guard, facts);
   }
@@ -374,6 +376,8 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_ADD_PASS:
   case CG_STEP_DEL_PASS:
     return cg_pass_op_to_string (&op->pass);
+  case CG_STEP_END_STRAYS:
+    return cg_strays_to_string (op->tunnel);
   case CG_STEP_CONFINE_DNS:
   case CG_STEP_RELEASE_DNS:
     return cg_resolvconf_op_to_string (&op->resolvconf);

@@ -16,6 +16,8 @@ typedef enum {
   CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand; a guard still
                              holds whom it is to let go, who may be another guard's: one transaction
                              is not one for a packet on its way between two guards */
+  CG_STEP_END_STRAYS,     /* ends connections from before, see stray.h: what the kernel still sends
+                             for them is held by what now stands, and no tunnel is open yet */
   CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
   CG_STEP_UNGUARD,        /* releases whom guards are to let go, and takes guards away */
   CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
@@ -48,7 +50,9 @@ typedef struct {
 typedef struct {
   const char *path;
   const char *text;
-  guint32 table; /* the gateway's routing table, 0 if it has none */
+  guint32 table;      /* the gateway's routing table, 0 if it has none */
+  gboolean is_update; /* it was released, and is nobody's any more: only the system's servers are
+                         others by now */
 } CgResolvConfOp;
 
 /* One change of the kernel, or of a file of ours. */
@@ -61,6 +65,7 @@ typedef struct {
     CgGuardOp guard;
     CgPassOp pass;
     CgResolvConfOp resolvconf;
+    const CgTunnel *tunnel; /* borrowed from the facts: its gateway's strays */
   };
 } CgOp;
 

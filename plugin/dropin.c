@@ -34,7 +34,7 @@ begin (const CgGateway *gateway)
 {
   GString *text = g_string_new (NULL);
   g_string_printf (text,
-                   "# Made from " CG_CONFIG_DIR "/%s.conf at boot and at each daemon-reload: see "
+                   "# Made for the gateway %s at boot and at each daemon-reload: see "
                    "custom-gateway(8).\n[Unit]\n",
                    gateway->name);
   return text;

@@ -3,14 +3,15 @@
 
 #include <glib.h>
 
-/* The one error domain; its first two codes are exit statuses of custom-gateway(8), the third never
- * gets so far. */
+/* The one error domain; its first two codes are exit statuses of custom-gateway(8), and whatever
+ * else gets so far is a failure. */
 #define CG_ERROR (cg_error_quark ())
 
 typedef enum {
   CG_ERROR_FAILED = 1, /* the system or the kernel refused */
   CG_ERROR_CONFIG = 2, /* bad usage or bad configuration: nothing was changed */
   CG_ERROR_ABSENT = 3, /* the kernel does not have it, or not for us: to try again is no use */
+  CG_ERROR_SILENT = 4, /* who was asked did not answer in time: to ask again may help */
 } CgError;
 
 GQuark cg_error_quark (void);

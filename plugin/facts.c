@@ -2,7 +2,9 @@
 #include "facts.h"
 
 #include <errno.h>
+#include <unistd.h>
 
+#include "hash.h"
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
@@ -25,8 +27,10 @@ cg_facts_free (CgFacts *facts)
 {
   g_array_unref (facts->tunnels);
   g_array_unref (facts->guards);
+  g_array_unref (facts->copies);
   g_array_unref (facts->saved_guards);
   g_free (facts->guards_unseen);
+  g_clear_pointer (&facts->nft, cg_netlink_free);
   cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
   g_array_unref (facts->ways_back);
@@ -61,6 +65,7 @@ cg_facts_new (const CgConfig *config)
   facts->routes = cg_routes_new ();
   facts->foreign = cg_routes_new ();
   facts->guards = cg_guards_found_new ();
+  facts->copies = cg_guards_found_new ();
   facts->saved_guards = cg_saved_guards_new ();
   facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
@@ -83,23 +88,12 @@ cg_facts_known_uids (const CgFacts *facts)
   return known;
 }
 
-/* FNV-1a, 32 bits (draft-eastlake-fnv): the same on every machine and for ever, which g_str_hash()
- * does not promise. */
-static guint32
-hash_name (const char *name)
-{
-  guint32 hash = 2166136261u;
-  for (; *name; name++)
-    hash = (hash ^ (guint8) *name) * 16777619u;
-  return hash;
-}
-
 guint32
 cg_facts_table_candidate (const CgGateway *gateway, guint n)
 {
   if (gateway->table && n == 0)
     return gateway->table;
-  return TABLE_BASE + (hash_name (gateway->name) + n) % TABLE_SPAN;
+  return TABLE_BASE + (cg_hash_name (gateway->name) + n) % TABLE_SPAN;
 }
 
 gboolean
@@ -134,14 +128,18 @@ gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
 {
   g_autoptr (GError) why = NULL;
   cg_runtime_load_guards (runtime_dir, facts->saved_guards);
-  if (cg_nft_look (facts->guards, NULL, &why))
+  facts->nft = cg_netlink_open_to_look (NETLINK_NETFILTER, &why);
+  if (facts->nft && cg_nft_look (facts->nft, facts->guards, facts->copies, NULL, &why))
     return TRUE;
   g_array_set_size (facts->guards, 0);
+  g_array_set_size (facts->copies, 0);
   if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT)) {
     g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guards: ");
     return FALSE;
   }
-  facts->guards_unseen = g_strdup (why->message);
+  facts->guards_hidden = geteuid () != 0;
+  facts->guards_unseen =
+      g_strconcat (why->message, facts->guards_hidden ? "; run this as root" : "", NULL);
   return TRUE;
 }
 
@@ -149,14 +147,14 @@ static void
 gather_firewall (CgFacts *facts)
 {
   g_autoptr (GError) error = NULL;
-  if (!cg_nft_firewall_look (facts->firewall, &error)) {
-    g_debug ("no look at the firewall: %s", error->message);
+  if (!facts->nft || !cg_nft_firewall_look (facts->nft, facts->firewall, &error)) {
+    g_debug ("no look at the firewall: %s", error ? error->message : "no nftables");
     g_clear_pointer (&facts->firewall, cg_firewall_free);
     facts->firewall = cg_firewall_new ();
     facts->firewall->is_unseen = TRUE;
   }
   for (guint i = 0; i < CG_N_FAMILIES; i++)
-    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i]);
+    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i], &facts->firewall->is_unseen);
 }
 
 static void

@@ -28,6 +28,7 @@ typedef struct {
   GPtrArray *sharers;    /* char *: other interfaces that carry one of them; NULL if none */
   int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
   CgWireguard wireguard; /* of the kernel, if it is one that is up and has a guard */
+  gboolean has_strays;   /* a run was to end connections and did not come as far, see stray.h */
   gboolean
       unguarded; /* its guard is required and could just now not be written: it must be closed */
 } CgTunnel;
@@ -53,8 +54,11 @@ typedef struct {
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
   GArray *guards;              /* CgGuardFound */
+  GArray *copies;              /* CgGuardFound: of monitors, see nft.h */
   GArray *saved_guards;        /* CgSavedGuard */
+  CgNetlink *nft;              /* by which they were looked at, open until all is done: see nft.h */
   char *guards_unseen;         /* why the guards could not be looked at, or NULL */
+  gboolean guards_hidden;      /* because we are not root */
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */

@@ -174,6 +174,18 @@ cg_firewall_has_table (guint8 family, const char *name)
   return FALSE;
 }
 
+gboolean
+cg_firewall_has_chain (guint8 family, const char *table, const char *name)
+{
+  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++) {
+    const CgFirewallChain *chain = &cg_firewall_chains[i];
+    if (chain->family == family && g_str_equal (chain->table, table) &&
+        g_str_equal (chain->name, name))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 char *
 cg_pass_comment (const char *gateway)
 {

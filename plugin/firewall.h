@@ -88,9 +88,11 @@ char *cg_pass_op_to_string (const CgPassOp *op);
  * nobody else can change, by iptables-legacy(8), or in a chain that goes on. */
 gboolean cg_firewall_is_closed (const CgFirewall *firewall, int family);
 
-/* Whether a table of that family (NFPROTO_*) and name may hold such a chain: a change in it is
- * worth a look. */
+/* Whether a table of that family (NFPROTO_*) and name may hold such a chain. */
 gboolean cg_firewall_has_table (guint8 family, const char *name);
+
+/* Whether that is such a chain: a change of its rules is worth a look. */
+gboolean cg_firewall_has_chain (guint8 family, const char *table, const char *name);
 
 /* "custom-gateway NAME", by which a rule is known as ours; and back: FALSE if it is none. The
  * caller owns the first's result; name has CG_PASS_NAME_SIZE bytes. */

@@ -67,8 +67,8 @@ parse_interface (CgGateway *gateway, const Place *place, const char *value, GErr
     return fail (place, "loopback is not a tunnel:", value, "name the tunnel's interface", error);
   if (!cg_interface_name_valid (value))
     return fail (place, "not an interface name:", value,
-                 "give 1 to 15 characters without white space, any of /:*\\\", and not 'all' or "
-                 "'default'",
+                 "give 1 to 15 characters, none of them white space or one of / : \" \\ *, and not "
+                 "'all' or 'default'",
                  error);
   gateway->interface = g_strdup (value);
   return TRUE;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,19 +13,19 @@
 
 #include "config.h"
 #include "dropin.h"
+#include "hash.h"
 #include "paths.h"
+#include "profiles.h"
 
 #define RUN_BY_SYSTEMD "/run/systemd/" /* where it wants its generators to write */
 
 /* A user that need not be looked up, but is the same wherever it is named: above 2^31, where nobody
- * has uids of his own, by FNV-1a (draft-eastlake-fnv). */
+ * has uids of his own. */
 static gboolean
 know_everybody (const char *name, guint32 *uid, GError **error)
 {
-  guint32 hash = 2166136261u;
+  guint32 hash = cg_hash_name (name);
   (void) error;
-  for (; *name; name++)
-    hash = (hash ^ (guint8) *name) * 16777619u;
   *uid = hash == CG_UID_INVALID ? hash - 1 : hash | 0x80000000u;
   return TRUE;
 }
@@ -104,10 +103,9 @@ read_services_alone (const char *config_dir, const char *name)
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
   g_autofree char *path = g_build_filename (config_dir, file, NULL);
   g_autoptr (GKeyFile) keyfile = g_key_file_new ();
-  GStatBuf found;
-  if (g_stat (path, &found) < 0 || found.st_uid != 0 || (found.st_mode & (S_IWGRP | S_IWOTH)) ||
-      !cg_gateway_name_valid (name) ||
-      !g_key_file_load_from_file (keyfile, path, G_KEY_FILE_NONE, NULL))
+  g_autoptr (GString) found =
+      cg_gateway_name_valid (name) ? cg_config_read_trusted (path, file, NULL) : NULL;
+  if (!found || !g_key_file_load_from_data (keyfile, found->str, found->len, G_KEY_FILE_NONE, NULL))
     return NULL;
   g_autofree char *services = g_key_file_get_value (keyfile, "Gateway", "Services", NULL);
   g_autofree char *text = g_strdup_printf ("[Gateway]\nInterface=any\nOnDown=block\nServices=%s\n",
@@ -128,17 +126,21 @@ write_bad (const char *directory, const char *config_dir, const CgBadFile *bad)
     write_dropin (directory, *service, "49-custom-gateway-error.conf", text);
 }
 
+/* Profiles of NetworkManager's are files too, and that need not run; root is before their paths. */
 static void
-generate (const char *directory, const char *config_dir)
+generate (const char *directory, const char *config_dir, const char *root)
 {
   g_autoptr (GError) error = NULL;
+  g_autofree char *attached_dir = g_build_filename (config_dir, CG_ATTACHED_DIR, NULL);
   g_autoptr (CgConfig) config = cg_config_load (config_dir, TRUE, know_everybody, &error);
   if (!config) {
     g_warning ("%s", error->message);
     return;
   }
+  guint n_bad = config->bad->len;
+  cg_profiles_add (config, root, know_everybody);
   for (guint i = 0; i < config->bad->len; i++)
-    write_bad (directory, config_dir, config->bad->pdata[i]);
+    write_bad (directory, i < n_bad ? config_dir : attached_dir, config->bad->pdata[i]);
   for (guint i = 0; i < config->gateways->len; i++)
     write_gateway (directory, config->gateways->pdata[i]);
   if (config->gateways->len + config->bad->len > 0)
@@ -146,17 +148,17 @@ generate (const char *directory, const char *config_dir)
 }
 
 /* systemd gives three directories, of which we need the first; a test gives the configuration's,
- * too. */
+ * too, and one that stands for the root of what is not ours. */
 int
 main (int argc, char **argv)
 {
   umask (022);
-  if (argc != 4 && argc != 5)
-    fprintf (stderr, "usage: %s NORMAL-DIR EARLY-DIR LATE-DIR [CONFIG-DIR]\n", argv[0]);
+  if (argc != 4 && argc != 6)
+    fprintf (stderr, "usage: %s NORMAL-DIR EARLY-DIR LATE-DIR [CONFIG-DIR ROOT]\n", argv[0]);
   else {
     gboolean to_kernel = g_str_has_prefix (argv[1], RUN_BY_SYSTEMD);
     g_log_set_writer_func (write_log, GINT_TO_POINTER (to_kernel), NULL);
-    generate (argv[1], argc == 5 ? argv[4] : CG_CONFIG_DIR);
+    generate (argv[1], argc == 6 ? argv[4] : CG_CONFIG_DIR, argc == 6 ? argv[5] : "");
   }
   return 0;
 }

@@ -19,23 +19,92 @@
  * a peer that has heard no packet of its own making for longer has gone. */
 #define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
 
+/* What a packet pays for the question whose it is, with a comparison with one uid as the unit:
+ * one with a range costs two; a look into a set without ranges, however large, less than three;
+ * into one with ranges more than three, and seven if there are a thousand (measured; see bench). */
+#define MAX_COMPARISONS             2
+#define MAX_COMPARISONS_WITH_RANGES 3
+/* To write an element takes some 12 us. */
+#define MAX_LISTED 1024
+/* So many addresses are compared one by one. */
+#define MAX_ADDRESSES 8
+
+/* What belongs to any program passes: nobody's uid is (uid_t) -1, and what the kernel sends for a
+ * closed socket has none, which ends the rule. */
+#define ANYBODY "meta skuid != 4294967295 accept; "
+
 /* How the text begins. */
 #define TABLE "table inet "
 
-static void
-append_uids (GString *text, const GArray *uids, const GArray *more)
+static GArray *
+all_uids (const GArray *uids, const GArray *more)
 {
-  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  GArray *all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   g_array_append_vals (all, uids->data, uids->len);
   if (more)
     g_array_append_vals (all, more->data, more->len);
   cg_uids_normalise (all);
+  return all;
+}
+
+/* Whom the table holds: for us to read, even if the rules below do not look at it. */
+static void
+append_uids (GString *text, const GArray *all)
+{
   g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
   for (guint i = 0; i < all->len; i++) {
     g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
     g_string_append_printf (text, "%s%s", i ? ", " : "elements = { ", range);
   }
   g_string_append (text, all->len ? " }; }; " : "}; ");
+}
+
+/* "{ a, b }": each uid by itself. */
+static void
+append_list (GString *text, const GArray *all)
+{
+  char start = '{';
+  for (guint i = 0; i < all->len; i++) {
+    const CgUidRange *range = &g_array_index (all, CgUidRange, i);
+    for (guint32 uid = range->first; uid <= range->last; uid++, start = ',')
+      g_string_append_printf (text, "%c %u", start, uid);
+  }
+  g_string_append (text, " }");
+}
+
+static void
+append_comparisons (GString *text, const GArray *all, const char *then)
+{
+  for (guint i = 0; i < all->len; i++) {
+    g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
+    g_string_append_printf (text, "meta skuid %s %s", range, then);
+  }
+}
+
+/* What every packet of everybody meets, in the cheapest form that there is for these uids. What is
+ * compared, and a set without a name, belong to their rule: a packet that meets the old rule meets
+ * the old uids with it. A map to verdicts would not do, since its elements go before its rule
+ * (nft_map_deactivate in net/netfilter/nf_tables_api.c). */
+static void
+append_choice (GString *text, const GArray *all)
+{
+  static const char then[] = "goto confined; ";
+  const gboolean is_listed = cg_uids_count (all) <= MAX_LISTED;
+  guint cost = 0;
+  for (guint i = 0; i < all->len; i++) {
+    const CgUidRange *range = &g_array_index (all, CgUidRange, i);
+    cost += range->first == range->last ? 1 : 2;
+  }
+  if (cost <= (is_listed ? MAX_COMPARISONS : MAX_COMPARISONS_WITH_RANGES)) {
+    append_comparisons (text, all, then);
+    return;
+  }
+  g_string_append (text, "meta skuid ");
+  if (is_listed)
+    append_list (text, all);
+  else
+    g_string_append (text, "@" CG_NFT_UIDS);
+  g_string_append_printf (text, " %s", then);
 }
 
 /* "{ a, b }" of those prefixes that are of the family; FALSE, and nothing appended, if none is. */
@@ -73,6 +142,36 @@ append_rules (GString *text, const char *field, const GArray *prefixes, const ch
   }
 }
 
+/* Those bits of the header in which the address ends, before all that it takes to know of which
+ * family the packet is. Nearly all packets are through with the rule then. */
+static void
+append_first_glance (GString *text, const char *field, const CgPrefix *address)
+{
+  static const guint starts[CG_N_FAMILIES][2] = {{12, 16}, {8, 24}}; /* RFC 791, RFC 8200 */
+  const guint word = cg_family_bytes (address->family) - 4;
+  const guint start = starts[cg_family_index (address->family)][*field == 'd'];
+  guint32 bits;
+  memcpy (&bits, address->address + word, sizeof bits);
+  g_string_append_printf (text, "@nh,%u,32 0x%08x ", 8 * (start + word), ntohl (bits));
+}
+
+/* Rules about the addresses that a tunnel has: field is "saddr" or "daddr". */
+static void
+append_addresses (GString *text, const char *field, const GArray *held, const char *verdict)
+{
+  if (held && held->len > MAX_ADDRESSES) {
+    append_rules (text, field, held, verdict);
+    return;
+  }
+  for (guint i = 0; held && i < held->len; i++) {
+    const CgPrefix *prefix = &g_array_index (held, CgPrefix, i);
+    g_autofree char *address = cg_prefix_to_address (prefix);
+    append_first_glance (text, field, prefix);
+    g_string_append_printf (text, "%s %s %s %s; ", keyword (prefix->family), field, address,
+                            verdict);
+  }
+}
+
 /* Where the tunnel's own packets go: what WireGuard said when this was written, and what its own
  * packets showed since (see append_learning). */
 static void
@@ -107,15 +206,11 @@ append_endpoints (GString *text, const CgWireguard *wireguard)
 static void
 append_own_packets (GString *text, const CgWireguard *wireguard)
 {
-  g_string_append (text, "meta l4proto " WRAPPERS " accept; ");
-  if (!wireguard->port)
-    return;
-  if (wireguard->mark) {
+  g_string_append (text, "chain own { meta l4proto " WRAPPERS " accept; ");
+  if (wireguard->port && wireguard->mark)
     g_string_append_printf (text, "udp sport %u meta mark 0x%08x accept; ", wireguard->port,
                             wireguard->mark);
-    return;
-  }
-  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+  for (guint i = 0; i < CG_N_FAMILIES && wireguard->port && !wireguard->mark; i++) {
     const char *family = keyword (cg_families[i]);
     char number = cg_families[i] == AF_INET6 ? '6' : '4';
     g_string_append_printf (text,
@@ -123,6 +218,7 @@ append_own_packets (GString *text, const CgWireguard *wireguard)
                             "udp sport %u %s daddr . udp dport @learned%c accept; ",
                             wireguard->port, family, number, wireguard->port, family, number);
   }
+  g_string_append (text, "}; ");
 }
 
 /* A peer may move. What WireGuard itself makes, as handshakes, belongs to no program and shows
@@ -136,55 +232,61 @@ append_learning (GString *text, const CgWireguard *wireguard)
                             keyword (cg_families[i]));
 }
 
-/* The ways that are left to the confined, and what becomes of what takes another. A connection is
- * reset, on its own side alone: connect(2) would otherwise hang, and a connection from before would
- * outlive its program, sending what belongs to nobody any more. Other calls get EPERM. */
+/* The ways that are left to the confined, the tunnel first since most goes there, and what becomes
+ * of what takes another. A connection is reset, on its own side alone: connect(2) would otherwise
+ * hang, and a connection from before would outlive its program, sending what belongs to nobody any
+ * more. Other calls get EPERM. */
 static void
 append_ways (GString *text, const CgGateway *gateway)
 {
   g_string_append (text, "chain stop { counter name dropped; "
                          "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
-                         "chain ways { oifname \"lo\" accept; ");
+                         "chain ways { ");
   if (gateway->interface)
     g_string_append_printf (text, "%soifname \"%s\" accept; ",
                             gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "",
                             gateway->interface);
+  g_string_append (text, "oifname \"lo\" accept; ");
   append_rules (text, "daddr", gateway->bypass, "accept");
-  g_string_append (text, "goto stop; }; ");
+  g_string_append (text, "jump own; goto stop; }; ");
 }
 
 /* Questions for names go to the name servers of the gateway alone, loopback included: whoever
- * listens there asks in its own name, by its own way. If they are still to be found out, to none.
- */
+ * listens there asks in its own name, by its own way. Those of DNS=auto are what the other end of
+ * the tunnel says, so they are asked by the tunnel and by no other way, wherever they are. If they
+ * are still to be found out, nobody is.
+ * The tunnel's own packets are no questions, whatever their port. */
 static void
-append_confined (GString *text, const CgTunnel *tunnel)
+append_confined (GString *text, const CgGateway *gateway)
 {
-  static const char port[] = "meta l4proto { tcp, udp } th dport 53";
-  const CgGateway *gateway = tunnel->gateway;
-  g_string_append (text, "chain confined { ");
-  append_own_packets (text, &tunnel->wireguard);
-  if (gateway->dns_mode != CG_DNS_NONE) {
-    for (guint i = 0; i < CG_N_FAMILIES; i++) {
-      g_autoptr (GString) set = g_string_new (NULL);
-      if (append_prefixes (set, gateway->dns, cg_families[i]))
-        g_string_append_printf (text, "%s %s daddr %s goto ways; ", port, keyword (cg_families[i]),
-                                set->str);
-    }
-    g_string_append_printf (text, "%s goto stop; ", port);
+  if (gateway->dns_mode == CG_DNS_NONE) {
+    g_string_append (text, "chain confined { goto ways; }; ");
+    return;
   }
-  g_string_append (text, "goto ways; }; ");
+  g_autofree char *then =
+      gateway->dns_mode == CG_DNS_AUTO && gateway->interface ? g_strdup_printf (
+                                                                   "oifname \"%s\" goto ways",
+                                                                   gateway->interface)
+                                                             : g_strdup ("goto ways");
+  g_string_append (text, "chain questions { jump own; ");
+  if (gateway->dns_mode != CG_DNS_AUTO || gateway->interface)
+    append_rules (text, "daddr", gateway->dns, then);
+  g_string_append (text, "goto stop; }; chain confined { th dport 53 meta l4proto { tcp, udp } "
+                         "goto questions; goto ways; }; ");
 }
 
-/* The interfaces whose addresses these are: other ones may carry the same. */
+/* Drops what takes another interface (which: "oifname" or "iifname") than those whose addresses
+ * these are: other ones may carry the same. The caller owns the result. */
 static char *
-owners (const CgTunnel *tunnel)
+unless_owner (const CgTunnel *tunnel, const char *which)
 {
-  g_autoptr (GString) names = g_string_new ("{ \"lo\"");
+  g_autoptr (GString) rule = g_string_new (NULL);
+  g_string_append_printf (rule, "%s != \"lo\"", which);
   if (tunnel->gateway->interface)
-    g_string_append_printf (names, ", \"%s\"", tunnel->gateway->interface);
+    g_string_append_printf (rule, " %s != \"%s\"", which, tunnel->gateway->interface);
   for (guint i = 0; tunnel->sharers && i < tunnel->sharers->len; i++)
-    g_string_append_printf (names, ", \"%s\"", (const char *) tunnel->sharers->pdata[i]);
-  return g_strconcat (names->str, " }", NULL);
+    g_string_append_printf (rule, " %s != \"%s\"", which, (const char *) tunnel->sharers->pdata[i]);
+  return g_strconcat (rule->str, " counter name dropped drop", NULL);
 }
 
 char *
@@ -192,26 +294,30 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
-  g_autofree char *interfaces = owners (tunnel);
+  g_autofree char *leaves = unless_owner (tunnel, "oifname");
+  g_autofree char *comes = unless_owner (tunnel, "iifname");
+  g_autoptr (GArray) uids = all_uids (tunnel->gateway->uids, more);
 
   g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
-  append_uids (text, tunnel->gateway->uids, more);
+  append_uids (text, uids);
   append_endpoints (text, &tunnel->wireguard);
+  append_own_packets (text, &tunnel->wireguard);
   append_ways (text, tunnel->gateway);
-  append_confined (text, tunnel);
+  append_confined (text, tunnel->gateway);
 
-  g_string_append_printf (text,
-                          "chain output { type filter hook output priority %d; policy accept; "
-                          "meta skuid @" CG_NFT_UIDS " goto confined; ",
-                          PRIORITY_OUTPUT);
+  g_string_append_printf (
+      text, "chain output { type filter hook output priority %d; policy accept; ", PRIORITY_OUTPUT);
+  if (uids->len > 0)
+    append_choice (text, uids);
+  else
+    g_string_append (text, ANYBODY);
   append_learning (text, &tunnel->wireguard);
-  g_autofree char *leaves = g_strdup_printf ("oifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "saddr", tunnel->held, leaves);
+  append_addresses (text, "saddr", tunnel->held, leaves);
   g_string_append_printf (
       text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
       PRIORITY_PREROUTING);
-  g_autofree char *comes = g_strdup_printf ("iifname != %s counter name dropped drop", interfaces);
-  append_rules (text, "daddr", tunnel->held, comes);
+  if (uids->len > 0)
+    append_addresses (text, "daddr", tunnel->held, comes);
   g_string_append (text, "}; }");
   return g_strdup (text->str);
 }

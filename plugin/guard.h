@@ -11,7 +11,9 @@
  * belong to no uid. */
 
 /* All of the table as one line of nft(8) commands, for behind one of those below. Pure. more:
- * further uids to hold (CgUidRange), NULL if there are none. The caller owns the result. */
+ * further uids to hold (CgUidRange), NULL if there are none. If there is nobody to hold, the
+ * gateway is at rest: of what leaves with the tunnel's addresses only that is dropped which belongs
+ * to nobody, and others may have the addresses. The caller owns the result. */
 char *cg_guard_text (const CgTunnel *tunnel, const GArray *more);
 
 /* The line that takes the table of that gateway away, whether it is there or not. In one

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "firewall.h"
 
 typedef struct {
   char name[IFNAMSIZ];
@@ -285,6 +286,20 @@ take_name (const struct nlmsghdr *message, CgCulprit *culprit)
     g_strlcpy (culprit->name, mnl_attr_get_str (name), sizeof culprit->name);
 }
 
+/* A firewall that is loaded anew has its check again, and our pass no more. What goes on in its
+ * other chains and in its sets, where addresses may come and go all the time, does not matter. */
+static gboolean
+is_about_check (const struct nlmsghdr *message, const char *table)
+{
+  const struct nfgenmsg *header = mnl_nlmsg_get_payload (message);
+  const guint16 type = message->nlmsg_type & 0xff;
+  if (type != NFT_MSG_NEWRULE && type != NFT_MSG_DELRULE)
+    return FALSE;
+  const struct nlattr *chain =
+      find_attribute (message, sizeof *header, NFTA_RULE_CHAIN, MNL_TYPE_NUL_STRING);
+  return chain && cg_firewall_has_chain (header->nfgen_family, table, mnl_attr_get_str (chain));
+}
+
 CgConcern
 cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culprit)
 {
@@ -296,8 +311,11 @@ cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culp
     take_name (message, culprit);
     return CG_CONCERN_NONE;
   }
-  const struct nlattr *table =
+  const struct nlattr *attribute =
       find_attribute (message, sizeof (struct nfgenmsg), CG_NFT_TABLE, MNL_TYPE_NUL_STRING);
-  gboolean ours = table && g_str_has_prefix (mnl_attr_get_str (table), CG_NFT_PREFIX);
-  return blame (ours ? CG_CONCERN_LOSS : CG_CONCERN_NONE, message, own, culprit);
+  const char *table = attribute ? mnl_attr_get_str (attribute) : "";
+  CgConcern concern = g_str_has_prefix (table, CG_NFT_PREFIX) ? CG_CONCERN_LOSS
+                      : is_about_check (message, table)       ? CG_CONCERN_CHECK
+                                                              : CG_CONCERN_NONE;
+  return blame (concern, message, own, culprit);
 }

@@ -11,6 +11,7 @@ typedef enum {
   CG_CONCERN_NONE,
   CG_CONCERN_TUNNEL, /* an interface that is a tunnel, or loopback, may not be what it was */
   CG_CONCERN_LOSS,   /* somebody else touched what is ours, or our tables */
+  CG_CONCERN_CHECK,  /* a firewall's reverse path check may not be what it was (firewall.h) */
 } CgConcern;
 
 /* Who did it: what the kernel says of who asked for it. */

@@ -96,7 +96,7 @@ static gboolean
 fail (const Talk *talk, const GError *why, GError **error)
 {
   if (g_cancellable_is_cancelled (talk->cancellable))
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "NetworkManager has not answered for %u seconds",
+    g_set_error (error, CG_ERROR, CG_ERROR_SILENT, "NetworkManager has not answered for %u seconds",
                  talk->seconds);
   else
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "NetworkManager: %s", why->message);

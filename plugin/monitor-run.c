@@ -2,12 +2,14 @@
 #include "monitor-run.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "interest.h"
 #include "owned.h"
 #include "removed.h"
+#include "repair.h"
 #include "resolve.h"
 
 /* Whatever is said then was said before. */
@@ -46,20 +48,24 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
   *was_read = config || !run->reload;
   if (config)
     return config;
-  config = cg_shelf_load (run->shelf, cg_user_lookup);
+  config = cg_shelf_load (run->shelf, run->options->config_dir, cg_user_lookup);
   if (config->bad->len > 0)
     *status = CG_EXIT_CONFIG;
-  config->incomplete = !*was_read; /* nobody is set free because a directory cannot be read */
+  if (!*was_read)
+    config->incomplete = TRUE; /* nobody is set free because a directory cannot be read */
   return config;
 }
 
+/* What a run found out, for the report. */
+typedef struct {
+  GVariant *shelf, *answers;
+  gboolean was_read, is_complete;
+  const char *owned;
+  const GError *error;
+} Findings;
+
 static GVariant *
-report_new (const CgConfig *config,
-            GVariant *shelf,
-            gboolean was_read,
-            gboolean is_complete,
-            const GError *error,
-            const char *owned)
+report_new (const CgConfig *config, const Findings *found)
 {
   GVariantBuilder interfaces, tables;
   g_variant_builder_init (&interfaces, G_VARIANT_TYPE ("aay"));
@@ -71,56 +77,50 @@ report_new (const CgConfig *config,
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }
-  g_autofree char *why = error ? g_utf8_make_valid (error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "aayaubbmss)", shelf, &interfaces, &tables, was_read,
-                        is_complete, why, owned);
+  g_autofree char *why = found->error ? g_utf8_make_valid (found->error->message, -1) : NULL;
+  return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbmss)", found->shelf, found->answers,
+                        &interfaces, &tables, found->was_read, found->is_complete, why,
+                        found->owned);
 }
 
-/* All is to be looked at, even what no gateway needs any more, if nobody has released anything. */
-static gboolean
-apply (const CgOptions *options, const CgConfig *config, CgLock *lock, GError **error)
+/* The monitor is to know when nothing but others' answers are waited for. */
+static void
+ask (const CgMonitorRun *run, CgConfig *config)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  gboolean some = FALSE;
+  eventfd_t count;
+  (void) eventfd_write (run->asking, 1);
+  cg_resolve (config, run->options->runtime_dir, NULL);
+  (void) eventfd_read (run->asking, &count);
+}
+
+/* The gateways that somebody has released by hand, or those that nobody has. NULL ends them. */
+static GPtrArray *
+list_names (const CgConfig *config, const char *runtime_dir, gboolean released)
+{
+  GPtrArray *names = g_ptr_array_new ();
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    if (cg_removed_has (options->runtime_dir, gateway->name))
-      some = TRUE;
-    else
+    if (cg_removed_has (runtime_dir, gateway->name) == released)
       g_ptr_array_add (names, gateway->name);
   }
-  if (some && names->len == 0)
-    return TRUE;
-  if (!some)
-    g_ptr_array_set_size (names, 0);
   g_ptr_array_add (names, NULL);
-  return cg_run (options, config, (const char *const *) names->pdata, CG_APPLY, lock, error);
-}
-
-static GPtrArray *
-list_released (const CgConfig *config, const char *runtime_dir)
-{
-  GPtrArray *released = g_ptr_array_new ();
-  for (guint i = 0; i < config->gateways->len; i++) {
-    const CgGateway *gateway = config->gateways->pdata[i];
-    if (cg_removed_has (runtime_dir, gateway->name))
-      g_ptr_array_add (released, gateway->name);
-  }
-  g_ptr_array_add (released, NULL);
-  return released;
+  return names;
 }
 
 /* Where there never was a copy of the guards there may be no kernel for it; one that cannot be
  * brought up to date may hold too much, and goes on until it can. */
 static char *
-own_guards (const CgMonitorRun *run, const CgConfig *config, int *given, gboolean *is_complete)
+own_guards (const CgMonitorRun *run,
+            const CgConfig *config,
+            const char *const *released,
+            int *given,
+            gboolean *is_complete)
 {
+  g_autoptr (GError) error = NULL;
   if (run->options->no_copy)
     return g_strdup ("");
-  g_autoptr (GPtrArray) released = list_released (config, run->options->runtime_dir);
-  g_autoptr (GError) error = NULL;
-  char *sum = cg_own_guards (config, run->options->runtime_dir,
-                             (const char *const *) released->pdata, run->owned, given, &error);
+  char *sum =
+      cg_own_guards (config, run->options->runtime_dir, released, run->owned, given, &error);
   if (sum)
     return sum;
   g_info ("no copy of the guards: %s", error->message);
@@ -128,32 +128,73 @@ own_guards (const CgMonitorRun *run, const CgConfig *config, int *given, gboolea
   return g_strdup (run->owned);
 }
 
+/* All is to be looked at, even what no gateway needs any more, if nobody has released anything. The
+ * copy of the guards follows whatever became of that: it is a plan of its own. */
+static char *
+apply (const CgMonitorRun *run,
+       const CgConfig *config,
+       CgLock *lock,
+       int *given,
+       gboolean *is_complete,
+       GError **error)
+{
+  const char *const all[] = {NULL};
+  g_autoptr (GPtrArray) released = list_names (config, run->options->runtime_dir, TRUE);
+  g_autoptr (GPtrArray) others = list_names (config, run->options->runtime_dir, FALSE);
+  const char *const *gone = (const char *const *) released->pdata;
+  const char *const *names = *gone ? (const char *const *) others->pdata : all;
+  gboolean is_due = !*gone || *names;
+  gboolean done = is_due && cg_apply (run->options, config, names, CG_APPLY, error);
+  char *owned = own_guards (run, config, gone, given, is_complete);
+  cg_end_run (run->options, config, names, done, lock);
+  return owned;
+}
+
+/* What is wrong with a gateway that is in force all the same is said when files are read. */
+static void
+tell_faults (const CgMonitorRun *run, const CgConfig *config, int *status)
+{
+  const char *const all[] = {NULL};
+  if (run->reload)
+    cg_report_faults (config, all, status);
+  else if (config->faults->len > 0)
+    *status = CG_EXIT_CONFIG;
+}
+
 int
 cg_monitor_run (gpointer data, GVariant **report, int *given)
 {
   CgMonitorRun now = *(const CgMonitorRun *) data;
+  CgOptions options = *now.options;
   const CgMonitorRun *run = &now;
   int status = CG_EXIT_DONE;
   gboolean was_read;
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
+  options.keeps_answers = TRUE;
+  now.options = &options;
   if (run->silent)
     be_silent ();
   if (!cg_lock_for (run->options, &lock, &error))
     return cg_fail (error);
+  gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
+  if (run->is_loss && they_count)
+    cg_repair (run->options, run->shelf, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
-  cg_resolve (config, run->options->runtime_dir, NULL);
-  gboolean is_complete = !config->incomplete;
-  g_autofree char *owned = NULL;
-  if (apply (run->options, config, &lock, &error)) {
-    owned = own_guards (run, config, given, &is_complete);
-  } else {
-    owned = g_strdup (run->owned);
+  ask (run, config);
+  tell_faults (run, config, &status);
+  g_autoptr (GVariant) answers =
+      g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
+  cg_answers_vouch (answers, options.runtime_dir);
+
+  gboolean is_complete = !config->incomplete && !config->unanswered;
+  g_autofree char *owned = apply (run, config, &lock, given, &is_complete, &error);
+  if (error)
     status = CG_EXIT_FAILED;
-  }
-  *report = g_variant_ref_sink (report_new (config, shelf, was_read, is_complete, error, owned));
+  const Findings found = {shelf, answers, was_read, is_complete, owned, error};
+  *report = g_variant_ref_sink (report_new (config, &found));
   return status;
 }

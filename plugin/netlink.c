@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 /* The kernel fills at most 32 KiB of a dump at once (netlink_recvmsg in net/netlink/af_netlink.c).
  */
@@ -56,13 +57,33 @@ is_final (int number)
   return number == EPROTONOSUPPORT || number == EAFNOSUPPORT || number == EPERM || number == EACCES;
 }
 
-CgNetlink *
-cg_netlink_open (int family, GError **error)
+static gboolean
+bind_first (struct mnl_socket *socket)
+{
+  return mnl_socket_bind (socket, 0, MNL_SOCKET_AUTOPID) == 0;
+}
+
+/* Above the 22 bits that a process id may have (PID_MAX_LIMIT in linux/threads.h), as libnl does
+ * it: who hears of such a port still knows whose it is. */
+static gboolean
+bind_aside (struct mnl_socket *socket)
+{
+  for (guint32 n = 1; n < 1u << 10; n++) {
+    if (mnl_socket_bind (socket, 0, (pid_t) (n << 22 | (guint32) getpid ())) == 0)
+      return TRUE;
+    if (errno != EADDRINUSE)
+      return FALSE;
+  }
+  return FALSE;
+}
+
+static CgNetlink *
+open_one (int family, gboolean (*bind_it) (struct mnl_socket *socket), GError **error)
 {
   g_autoptr (CgNetlink) netlink = g_new0 (CgNetlink, 1);
   netlink->received = g_malloc (RECEIVE_SIZE);
   netlink->socket = mnl_socket_open2 (family, SOCK_CLOEXEC);
-  if (!netlink->socket || mnl_socket_bind (netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+  if (!netlink->socket || !bind_it (netlink->socket)) {
     g_set_error (error, CG_ERROR, is_final (errno) ? CG_ERROR_ABSENT : CG_ERROR_FAILED,
                  "cannot open a netlink socket: %s", g_strerror (errno));
     return NULL;
@@ -70,6 +91,18 @@ cg_netlink_open (int family, GError **error)
   if (!set_options (netlink->socket, error))
     return NULL;
   return g_steal_pointer (&netlink);
+}
+
+CgNetlink *
+cg_netlink_open (int family, GError **error)
+{
+  return open_one (family, bind_first, error);
+}
+
+CgNetlink *
+cg_netlink_open_to_look (int family, GError **error)
+{
+  return open_one (family, bind_aside, error);
 }
 
 void

@@ -16,6 +16,10 @@ typedef struct CgNetlink CgNetlink;
  * with a CG_ERROR_ABSENT if the kernel does not have it, or does not let us, and with a
  * CG_ERROR_FAILED if it is out of something, or does not check strictly (before Linux 4.20). */
 CgNetlink *cg_netlink_open (int family, GError **error);
+
+/* The same, for one that only looks, while others are opened beside it: it leaves them the port
+ * that is our process id, by which a monitor knows whose changes it hears of. */
+CgNetlink *cg_netlink_open_to_look (int family, GError **error);
 void cg_netlink_free (CgNetlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgNetlink, cg_netlink_free)
 

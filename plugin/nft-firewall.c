@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "gateway.h"
-#include "netlink.h"
 #include "nft-rule.h"
 
 /* ERESTART, which the kernel keeps to itself otherwise (linux/errno.h). */
@@ -146,8 +145,8 @@ look_at_chain (CgNetlink *netlink, CgFirewall *firewall, guint8 index, GError **
   return TRUE;
 }
 
-static gboolean
-look (CgNetlink *netlink, CgFirewall *firewall, GError **error)
+gboolean
+cg_nft_firewall_look (CgNetlink *netlink, CgFirewall *firewall, GError **error)
 {
   guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
   struct nlmsghdr *request = mnl_nlmsg_put_header (space);
@@ -167,13 +166,6 @@ look (CgNetlink *netlink, CgFirewall *firewall, GError **error)
     }
   }
   return TRUE;
-}
-
-gboolean
-cg_nft_firewall_look (CgFirewall *firewall, GError **error)
-{
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
-  return netlink && look (netlink, firewall, error);
 }
 
 static void
@@ -227,7 +219,7 @@ change_once (CgNetlink *netlink, const GArray *ops, GError **error)
   g_autoptr (CgFirewall) now = cg_firewall_new ();
   g_autoptr (GByteArray) messages = g_byte_array_new ();
   guint32 generation;
-  if (!get_generation (netlink, &generation, error) || !look (netlink, now, error))
+  if (!get_generation (netlink, &generation, error) || !cg_nft_firewall_look (netlink, now, error))
     return EIO;
   for (guint i = 0; i < ops->len; i++)
     append_op (messages, &g_array_index (ops, CgPassOp, i), now);

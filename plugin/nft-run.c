@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <nss.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,9 +25,20 @@ typedef struct {
   typeof (nft_run_cmd_from_buffer) *run;
 } Library;
 
+/* It takes the number of a user for a name first, and looks each one up. Directories in the network
+ * (nsswitch.conf(5)) are neither to be asked, and waited for, nor to say that "1500" is somebody
+ * else. From here on this process sees the users in /etc/passwd alone; it has looked up all it
+ * needs. */
+static void
+look_up_no_users (void)
+{
+  (void) __nss_configure_lookup ("passwd", "files");
+}
+
 static gboolean
 load_library (Library *library, GError **error)
 {
+  look_up_no_users ();
   library->handle = dlopen (LIBRARY, RTLD_NOW | RTLD_LOCAL);
   if (library->handle) {
     library->new = dlsym (library->handle, "nft_ctx_new");
@@ -96,32 +108,68 @@ run_in (const Library *library, struct nft_ctx *context, const char *commands, G
   return FALSE;
 }
 
-/* socket: NULL if nothing is to be owned. */
 static gboolean
-run (const char *commands, int *socket, GError **error)
+open_context (Library *library, struct nft_ctx **context, GError **error)
 {
-  Library library = {NULL};
-  if (!load_library (&library, error))
+  *context = NULL;
+  if (!load_library (library, error))
     return FALSE;
-  g_autoptr (GArray) before = socket ? list_sockets () : NULL;
-  struct nft_ctx *context = library.new(NFT_CTX_DEFAULT);
-  gboolean done = run_in (&library, context, commands, error);
-  if (done && socket)
-    done = (*socket = keep_socket (before, error)) >= 0;
+  *context = library->new (NFT_CTX_DEFAULT);
+  return TRUE;
+}
+
+static void
+close_context (Library *library, struct nft_ctx *context)
+{
   if (context)
-    library.free (context);
-  dlclose (library.handle);
-  return done;
+    library->free (context);
+  dlclose (library->handle);
 }
 
 gboolean
 cg_nft_run (const char *commands, GError **error)
 {
-  return run (commands, NULL, error);
+  Library library = {NULL};
+  struct nft_ctx *context;
+  if (!open_context (&library, &context, error))
+    return FALSE;
+  gboolean done = run_in (&library, context, commands, error);
+  close_context (&library, context);
+  return done;
+}
+
+static gboolean
+run_each (const Library *library, struct nft_ctx *context, const GPtrArray *commands)
+{
+  gboolean any = FALSE;
+  for (guint i = 0; i < commands->len; i++) {
+    g_autoptr (GError) why = NULL;
+    if (run_in (library, context, commands->pdata[i], &why))
+      any = TRUE;
+    else
+      g_info ("%s", why->message);
+  }
+  return any;
 }
 
 gboolean
-cg_nft_run_as_owner (const char *commands, int *socket, GError **error)
+cg_nft_run_as_owner (const GPtrArray *commands, int *socket, GError **error)
 {
-  return run (commands, socket, error);
+  Library library = {NULL};
+  struct nft_ctx *context;
+  g_autoptr (GArray) before = list_sockets ();
+  g_autoptr (GString) all = g_string_new (NULL);
+  g_autoptr (GError) why = NULL;
+  for (guint i = 0; i < commands->len; i++)
+    g_string_append_printf (all, "%s\n", (const char *) commands->pdata[i]);
+  if (!open_context (&library, &context, error))
+    return FALSE;
+  gboolean done = run_in (&library, context, all->str, &why) ||
+                  (commands->len > 1 && run_each (&library, context, commands));
+  if (done)
+    done = (*socket = keep_socket (before, error)) >= 0;
+  else
+    g_propagate_error (error, g_steal_pointer (&why));
+  close_context (&library, context);
+  return done;
 }

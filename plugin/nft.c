@@ -9,7 +9,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "netlink.h"
 #include "nft-uids.h"
 
 /* So many looks in a row that others disturbed are no accident. */
@@ -145,8 +144,8 @@ parse_generation (const struct nlmsghdr *message, GArray *numbers)
   return TRUE;
 }
 
-static gboolean
-ask_generation (CgNetlink *netlink, guint32 *generation, GError **error)
+gboolean
+cg_nft_generation (CgNetlink *netlink, guint32 *generation, GError **error)
 {
   guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
   struct nlmsghdr *request = start_request (space, NFT_MSG_GETGEN);
@@ -157,13 +156,6 @@ ask_generation (CgNetlink *netlink, guint32 *generation, GError **error)
     return FALSE;
   *generation = numbers->len > 0 ? g_array_index (numbers, guint32, 0) : 0;
   return TRUE;
-}
-
-gboolean
-cg_nft_generation (guint32 *generation, GError **error)
-{
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
-  return netlink && ask_generation (netlink, generation, error);
 }
 
 /* NFTA_OBJ_DATA of a counter holds NFTA_COUNTER_PACKETS, a 64 bit number in network order. */
@@ -284,13 +276,20 @@ look_at_table (CgNetlink *netlink,
 }
 
 /* A monitor's copy is no guard of its own: whether it is right is for the monitor to know, and it
- * goes with it. */
+ * goes with it. While one takes the place of another there are two, with a gateway each. */
 static gboolean
-look_at_owned (
-    CgNetlink *netlink, const char *table, const char *gateway, GArray *guards, GError **error)
+look_at_copy (CgNetlink *netlink,
+              const char *table,
+              const char *gateway,
+              GArray *guards,
+              GArray *copies,
+              GError **error)
 {
   g_autoptr (GArray) counters = objects_new ();
-  if (!dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
+  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
+  if (!dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error) ||
+      (copies &&
+       !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_UIDS, cg_nft_parse_bounds, bounds, error)))
     return FALSE;
   for (guint i = 0; i < guards->len; i++) {
     CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
@@ -299,55 +298,45 @@ look_at_owned (
     guard->dropped += count_packets (counters);
     guard->is_owned = TRUE;
   }
+  if (copies) {
+    CgGuardFound copy = {.gateway = g_strdup (gateway), .uids = cg_nft_uids (bounds)};
+    g_array_append_val (copies, copy);
+  }
   return TRUE;
 }
 
-/* The monitors' copies among the tables, or the guards and their shields. */
+/* Looks at the guards and their shields, and then at the monitors' copies. */
 static gboolean
-look_at_tables (CgNetlink *netlink,
-                gboolean owned,
-                GArray *tables,
-                GArray *chains,
-                GArray *guards,
-                GError **error)
+look_once (CgNetlink *netlink, GArray *guards, GArray *copies, GError **error)
 {
-  gboolean done = TRUE;
-  for (guint i = 0; done && i < tables->len; i++) {
-    const char *table = g_array_index (tables, Object, i).table;
+  g_autoptr (GArray) tables = objects_new ();
+  g_autoptr (GArray) chains = objects_new ();
+  gboolean done = dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, parse_object, tables, error);
+  if (tables->len > 0)
+    done = done && dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error);
+  for (guint i = 0; done && i < 2 * tables->len; i++) {
+    const char *table = g_array_index (tables, Object, i % tables->len).table;
     g_autofree char *gateway = NULL;
     CgTableKind kind = cg_nft_kind_of (table, &gateway);
-    if (kind == CG_TABLE_OTHERS || (kind == CG_TABLE_OWNED) != owned)
-      continue;
-    done = owned ? look_at_owned (netlink, table, gateway, guards, error)
-                 : look_at_table (netlink, table, gateway, kind == CG_TABLE_SHIELD, tables, chains,
-                                  guards, error);
+    if (i < tables->len && (kind == CG_TABLE_GUARD || kind == CG_TABLE_SHIELD))
+      done = look_at_table (netlink, table, gateway, kind == CG_TABLE_SHIELD, tables, chains,
+                            guards, error);
+    if (i >= tables->len && kind == CG_TABLE_OWNED)
+      done = look_at_copy (netlink, table, gateway, guards, copies, error);
   }
   return done;
 }
 
-static gboolean
-look_once (CgNetlink *netlink, GArray *guards, GError **error)
-{
-  g_autoptr (GArray) tables = objects_new ();
-  g_autoptr (GArray) chains = objects_new ();
-  if (!dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, parse_object, tables, error))
-    return FALSE;
-  if (tables->len > 0 && !dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error))
-    return FALSE;
-  return look_at_tables (netlink, FALSE, tables, chains, guards, error) &&
-         look_at_tables (netlink, TRUE, tables, chains, guards, error);
-}
-
 gboolean
-cg_nft_look (GArray *guards, guint32 *generation, GError **error)
+cg_nft_look (
+    CgNetlink *netlink, GArray *guards, GArray *copies, guint32 *generation, GError **error)
 {
-  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_NETFILTER, error);
-  guint before = guards->len;
+  guint before = guards->len, copies_before = copies ? copies->len : 0;
   guint32 first, last;
-  if (!netlink || !ask_generation (netlink, &first, error))
+  if (!cg_nft_generation (netlink, &first, error))
     return FALSE;
   for (guint i = 0; i < MAX_LOOKS; i++) {
-    if (!look_once (netlink, guards, error) || !ask_generation (netlink, &last, error))
+    if (!look_once (netlink, guards, copies, error) || !cg_nft_generation (netlink, &last, error))
       return FALSE;
     if (first == last) {
       if (generation)
@@ -355,6 +344,8 @@ cg_nft_look (GArray *guards, guint32 *generation, GError **error)
       return TRUE;
     }
     g_array_set_size (guards, before);
+    if (copies)
+      g_array_set_size (copies, copies_before);
     first = last;
   }
   g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED,

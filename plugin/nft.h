@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "netlink.h"
 #include "nft-names.h"
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
- * libnftables(3) only to change something. */
+ * libnftables(3) only to change something. A netlink here is one of NETLINK_NETFILTER; while
+ * somebody's tables are being put away, to close it waits for that, some 20 ms and more
+ * (nft_rcv_nl_event in net/netfilter/nf_tables_api.c): behind what is urgent, not before. */
 
 /* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
@@ -30,19 +33,24 @@ typedef struct {
 /* An array of CgGuardFound that releases what its elements hold. */
 GArray *cg_guards_found_new (void);
 
-/* Appends what stands in the kernel, all of it at one moment: if generation is not NULL it gets the
+/* Appends what stands in the kernel, all of it at one moment: the guards, and to copies, which may
+ * be NULL, those of monitors, as one for each gateway with no more than the name and the uids; what
+ * these dropped counts with the guard. If generation is not NULL it gets the
  * number of that moment, which every change of nftables, whoever makes it, counts up by one. FALSE
  * with a CG_ERROR_ABSENT if there is no nftables or we may not look, and with a CG_ERROR_FAILED if
  * the look failed. */
-gboolean cg_nft_look (GArray *guards, guint32 *generation, GError **error);
+gboolean cg_nft_look (
+    CgNetlink *netlink, GArray *guards, GArray *copies, guint32 *generation, GError **error);
 
 /* The same number alone. */
-gboolean cg_nft_generation (guint32 *generation, GError **error);
+gboolean cg_nft_generation (CgNetlink *netlink, guint32 *generation, GError **error);
 
 /* Carries out nft(8) commands, in one transaction: all or nothing. FALSE with a CG_ERROR_ABSENT if
  * there is no libnftables, and with a CG_ERROR_FAILED if the kernel or the library refused. */
 gboolean cg_nft_run (const char *commands, GError **error);
 
-/* The same, for tables with the flag "owner": *socket gets the descriptor of the socket that owns
- * what was made, which goes when the last copy of that is closed. The caller owns it. */
-gboolean cg_nft_run_as_owner (const char *commands, int *socket, GError **error);
+/* Carries out each of the commands (char *), which make tables with the flag "owner", in one
+ * transaction; or if that is refused each in its own, so that one that cannot be made does not cost
+ * the others. *socket gets the descriptor of the socket that owns what was made, which goes when
+ * the last copy of that is closed; the caller owns it. FALSE, as above, if nothing was made. */
+gboolean cg_nft_run_as_owner (const GPtrArray *commands, int *socket, GError **error);

@@ -5,7 +5,8 @@
 
 /* What module-nm.c asks NetworkManager by libnm, as plain data. Its functions are to be had by
  * cg_module_symbol ("nm", ...). Neither waits longer than it is told to; both fail with a
- * CG_ERROR_FAILED if NetworkManager does not run, does not answer or refuses. */
+ * CG_ERROR_FAILED if NetworkManager does not run or refuses, and with a CG_ERROR_SILENT if it does
+ * not answer. */
 
 /* A connection that is active, or about to be. */
 typedef struct {

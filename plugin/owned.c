@@ -8,16 +8,15 @@
 #include "plan.h"
 
 /* What tells one copy from the next is who makes it: each is made by a process of its own. */
-static char *
+static GPtrArray *
 commands_for (const GArray *guards)
 {
-  g_autoptr (GString) commands = g_string_new (NULL);
+  GPtrArray *commands = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < guards->len; i++) {
     const CgGuardPlan *guard = &g_array_index (guards, CgGuardPlan, i);
-    g_autofree char *text = cg_guard_owned (guard->gateway, guard->text, (guint) getpid ());
-    g_string_append_printf (commands, "%s\n", text);
+    g_ptr_array_add (commands, cg_guard_owned (guard->gateway, guard->text, (guint) getpid ()));
   }
-  return g_strdup (commands->str);
+  return commands;
 }
 
 static char *
@@ -45,10 +44,10 @@ cg_own_guards (const CgConfig *config,
   if (!facts)
     return NULL;
   if (facts->guards_unseen)
-    return g_strdup (""); /* the run before has said so */
+    return g_strdup (now); /* the run before has said so */
   g_autoptr (CgPlan) plan = cg_plan_new (facts, released);
   g_autofree char *sum = sum_of (plan->guards);
-  g_autofree char *commands = commands_for (plan->guards);
+  g_autoptr (GPtrArray) commands = commands_for (plan->guards);
   if (*sum && !g_str_equal (sum, now) && !cg_nft_run_as_owner (commands, socket, error))
     return NULL;
   return g_steal_pointer (&sum);

@@ -139,6 +139,13 @@ find_guard (const CgFacts *facts, const char *gateway)
   return NULL;
 }
 
+static void
+append_unknown (GArray *uids, const CgGuardFound *found, const GArray *known)
+{
+  for (guint i = 0; found && i < found->uids->len; i++)
+    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
+}
+
 /* While a file is bad our rules and guards may hold uids that stand in no good one (scope.h); so
  * must the guard. */
 static GArray *
@@ -154,8 +161,12 @@ uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel, const CgGuardFo
         !cg_uids_contain (known, rule->uids))
       g_array_append_val (uids, rule->uids);
   }
-  for (guint i = 0; found && i < found->uids->len; i++)
-    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
+  append_unknown (uids, found, known);
+  for (guint i = 0; i < facts->copies->len; i++) {
+    const CgGuardFound *copy = &g_array_index (facts->copies, CgGuardFound, i);
+    if (g_str_equal (copy->gateway, tunnel->gateway->name))
+      append_unknown (uids, copy, known);
+  }
   return uids;
 }
 
@@ -184,20 +195,29 @@ is_released (const CgTunnel *tunnel)
          cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
 }
 
+/* Of services that have ended the kernel may have connections to close yet, for minutes, and nobody
+ * can tell when it is done. */
+static gboolean
+may_be_closing (const CgTunnel *tunnel)
+{
+  return tunnel->held && tunnel->held->len > 0;
+}
+
 static void
 plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
-  if (gateway->guard == CG_GUARD_NO || is_released (tunnel))
+  if (gateway->guard == CG_GUARD_NO || (is_released (tunnel) && !gateway->stopped))
     return;
   const CgGuardFound *found = find_guard (facts, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
-  if (gateway->uids->len == 0 && more->len == 0)
+  gboolean holds_somebody = gateway->uids->len > 0 || more->len > 0;
+  if (!holds_somebody && !may_be_closing (tunnel))
     return; /* its services are to be started yet, or not known */
   CgGuardPlan guard = {
       .gateway = gateway->name,
       .table = tunnel->table,
-      .required = gateway->guard == CG_GUARD_REQUIRED,
+      .required = gateway->guard == CG_GUARD_REQUIRED && holds_somebody,
       .text = cg_guard_text (tunnel, more),
       .wide = wide_text (tunnel, found, more),
   };

@@ -129,12 +129,15 @@ by_file_name (const struct dirent **a, const struct dirent **b)
   return strcmp ((*a)->d_name, (*b)->d_name);
 }
 
-/* The names in a directory; a directory that cannot be read is an empty one. */
+/* The names in a directory; one that is not there is an empty one. Who cannot look does not know
+ * what is in it, and sets nobody free. */
 static GStrv
-list_files (const char *directory, int (*filter) (const struct dirent *))
+list_files (CgConfig *config, const char *directory, int (*filter) (const struct dirent *))
 {
   struct dirent **entry = NULL;
   int count = scandir (directory, &entry, filter, by_file_name);
+  if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+    config->incomplete = TRUE;
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
   for (int i = 0; i < count; i++) {
     g_strv_builder_add (names, entry[i]->d_name);
@@ -171,12 +174,12 @@ load_all_attached (CgConfig *config, CgUserLookup lookup)
   GArray *all = g_array_new (FALSE, FALSE, sizeof (Attached));
   g_array_set_clear_func (all, attached_clear);
   g_autofree char *directory = g_build_filename (config->directory, CG_ATTACHED_DIR, NULL);
-  g_auto (GStrv) files = list_files (directory, is_config);
   g_autoptr (GError) error = NULL;
-  if (*files && !cg_config_check_trust (directory, &error)) {
+  if (g_file_test (directory, G_FILE_TEST_EXISTS) && !cg_config_check_trust (directory, &error)) {
     cg_config_add_bad (config, CG_ATTACHED_DIR, g_steal_pointer (&error));
     return all;
   }
+  g_auto (GStrv) files = list_files (config, directory, is_config);
   for (char **file = files; *file; file++) {
     g_autofree char *path = g_build_filename (directory, *file, NULL);
     load_attached (config, path, *file, lookup, all);
@@ -253,6 +256,15 @@ refuse (Search *search, const char *file, const char *why)
                     why);
 }
 
+/* Where data count without an attach, a profile that cannot be read may have been in force. */
+static void
+doubt (Search *search, const char *file, const GError *why)
+{
+  search->config->incomplete = TRUE;
+  if (geteuid () == 0) /* others cannot read profiles */
+    refuse (search, file, why->message);
+}
+
 static void
 look_at_profile (Search *search, const char *file, Writer writer, const CgProfile *profile)
 {
@@ -277,13 +289,17 @@ look_at_profile (Search *search, const char *file, Writer writer, const CgProfil
 static void
 look_at_file (Search *search, const char *path, const char *file, Writer writer)
 {
-  g_autoptr (GString) text = cg_config_read_trusted (path, file, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) text = cg_config_read_trusted (path, file, &error);
   /* most profiles are no business of ours, and are not worth a parser's time */
-  if (!text || !strstr (text->str, CG_PROFILE_PREFIX))
+  if (text && !strstr (text->str, CG_PROFILE_PREFIX))
     return;
-  g_autoptr (CgProfile) profile = cg_profile_parse (file, text->str, text->len, NULL);
+  g_autoptr (CgProfile) profile =
+      text ? cg_profile_parse (file, text->str, text->len, &error) : NULL;
   if (profile && g_hash_table_size (profile->data) > 0)
     look_at_profile (search, file, writer, profile);
+  else if (!profile && writer == WRITTEN_BY_ROOT)
+    doubt (search, file, error);
 }
 
 /* What was attached, and is in no profile any more. */
@@ -309,7 +325,7 @@ cg_profiles_add (CgConfig *config, const char *root, CgUserLookup lookup)
   Search search = {.config = config, .attached = attached, .lookup = lookup};
   for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
     g_autofree char *directory = g_strconcat (root, places[i].path, NULL);
-    g_auto (GStrv) files = list_files (directory, is_profile);
+    g_auto (GStrv) files = list_files (config, directory, is_profile);
     for (char **file = files; *file; file++) {
       g_autofree char *path = g_build_filename (directory, *file, NULL);
       look_at_file (&search, path, *file, places[i].writer);

@@ -2,6 +2,7 @@
 #include "records.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 
 #include "error.h"
@@ -9,7 +10,8 @@
 static char *
 path_of (const char *runtime_dir, CgRecord record, const char *name)
 {
-  static const char *const directories[] = {"stopped", "resume", "tunnel"}; /* as in CgRecord */
+  static const char *const directories[] = {"stopped", "resume", "tunnel",
+                                            "strays"}; /* as in CgRecord */
   return g_build_filename (runtime_dir, directories[record], name, NULL);
 }
 
@@ -28,12 +30,34 @@ cg_record_set (
   return FALSE;
 }
 
+void
+cg_record_mark (const char *runtime_dir, CgRecord record, const char *name)
+{
+  g_autofree char *path = path_of (runtime_dir, record, name);
+  g_autofree char *directory = g_path_get_dirname (path);
+  (void) g_mkdir_with_parents (directory, 0755);
+  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd >= 0)
+    (void) g_close (fd, NULL);
+}
+
 char *
 cg_record_get (const char *runtime_dir, CgRecord record, const char *name)
 {
   g_autofree char *path = path_of (runtime_dir, record, name);
   char *text = NULL;
   return g_file_get_contents (path, &text, NULL, NULL) ? g_strchomp (text) : NULL;
+}
+
+GStrv
+cg_record_list (const char *runtime_dir, CgRecord record)
+{
+  g_autofree char *path = path_of (runtime_dir, record, NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+  for (const char *name; dir && (name = g_dir_read_name (dir));)
+    g_strv_builder_add (names, name);
+  return g_strv_builder_end (names);
 }
 
 gboolean

@@ -83,7 +83,7 @@ cg_removed_has (const char *runtime_dir, const char *name)
 void
 cg_applied_note (const char *runtime_dir)
 {
-  g_autofree char *monitor = g_build_filename (runtime_dir, "monitor", NULL); /* its lock */
+  g_autofree char *monitor = g_build_filename (runtime_dir, CG_MONITOR_LOCK, NULL);
   g_autofree char *path = g_build_filename (runtime_dir, APPLIED, NULL);
   g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT "\n", g_get_monotonic_time ());
   if (g_file_test (monitor, G_FILE_TEST_EXISTS))

@@ -3,6 +3,10 @@
 
 #include "config.h"
 
+/* The monitor's lock, in the runtime directory: there is one, or was one since boot, if it is
+ * there. */
+#define CG_MONITOR_LOCK "monitor"
+
 /* Which gateways somebody has released with "remove": marks in the runtime directory, so that a
  * monitor does not take the release for a loss that it must repair. To be used under the lock. */
 

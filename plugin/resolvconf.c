@@ -44,13 +44,17 @@ cg_resolvconf_path (const char *runtime_dir, const char *gateway)
   return g_build_filename (runtime_dir, DIRECTORY, gateway, "resolv.conf", NULL);
 }
 
+/* The comments with which the texts begin. */
+#define COMMENT  "# custom-gateway(8): "
+#define RELEASED "released, so these are the system's servers"
+
 /* The system's search list is the LAN's, and nobody's business in the tunnel; without this line it
  * would be the domain of the host's name. */
 static GString *
 start_text (const char *comment)
 {
   GString *text = g_string_new (NULL);
-  g_string_append_printf (text, "# custom-gateway(8): %s\nsearch .\n", comment);
+  g_string_append_printf (text, COMMENT "%s\nsearch .\n", comment);
   return text;
 }
 
@@ -77,9 +81,15 @@ cg_resolvconf_text (const CgGateway *gateway)
 char *
 cg_resolvconf_text_released (const GArray *servers)
 {
-  GString *text = start_text ("released, so these are the system's servers");
+  GString *text = start_text (RELEASED);
   append_servers (text, servers, "127.0.0.1"); /* as resolv.conf(5) has it */
   return g_string_free (text, FALSE);
+}
+
+gboolean
+cg_resolvconf_is_released (const char *text)
+{
+  return g_str_has_prefix (text, COMMENT RELEASED "\n");
 }
 
 void

@@ -29,6 +29,9 @@ char *cg_resolvconf_text (const CgGateway *gateway);
  * The caller owns the result. */
 char *cg_resolvconf_text_released (const GArray *servers);
 
+/* Whether it is such a text, of whatever servers. Pure. */
+gboolean cg_resolvconf_is_released (const char *text);
+
 /* Appends the servers that such a text names to an array of CgPrefix, as many as resolv.conf(5)
  * takes. What cannot be understood is passed over. */
 void cg_resolvconf_parse (const char *text, GArray *servers);

@@ -134,6 +134,7 @@ cg_resolve_connections (CgConfig *config, const CgHints *hints)
       take_connections (config, connections);
     else if (error && hints)
       take_hints (config, hints);
+    config->unanswered = g_error_matches (error, CG_ERROR, CG_ERROR_SILENT);
     if (error)
       say_what_is_unknown (config, error);
     ask_networkd (config); /* about what has an interface by now */

@@ -16,7 +16,7 @@ is_loopback (const CgPrefix *server)
   const guint8 *address = server->address;
   if (server->family == AF_INET)
     return address[0] == 127;
-  return IN6_IS_ADDR_LOOPBACK ((const struct in6_addr *) address) ||
+  return memcmp (address, &in6addr_loopback, sizeof in6addr_loopback) == 0 ||
          memcmp (address, mapped, sizeof mapped) == 0;
 }
 

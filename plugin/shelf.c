@@ -2,7 +2,7 @@
 #include "shelf.h"
 
 static CgGateway *
-parse (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
+parse_text (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
 {
   gsize size;
   const char *bytes = g_variant_get_fixed_array (text, &size, 1);
@@ -12,18 +12,54 @@ parse (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
   return gateway;
 }
 
+/* In the place of the user database: whom it is about is put in afterwards. */
+static gboolean
+look_up_anybody (const char *name, guint32 *uid, GError **error)
+{
+  (void) name;
+  (void) error;
+  *uid = CG_UID_ROOT + 1;
+  return TRUE;
+}
+
+/* The text was good once. If it is no longer that is because the user database does not know a user
+ * any more, or does not answer: then the uids are those that they were. */
+static CgGateway *
+parse (const char *name, GVariant *text, GVariant *uids, CgUserLookup lookup, GError **error)
+{
+  g_autoptr (GError) why = NULL;
+  CgGateway *gateway = parse_text (name, text, lookup, &why);
+  if (gateway)
+    return gateway;
+  gateway = parse_text (name, text, look_up_anybody, error);
+  if (!gateway)
+    return NULL;
+  g_info ("%s; the uids are those from before", why->message);
+  GVariantIter iter;
+  CgUidRange range;
+  g_array_set_size (gateway->uids, 0);
+  g_variant_iter_init (&iter, uids);
+  while (g_variant_iter_next (&iter, "(uu)", &range.first, &range.last))
+    g_array_append_val (gateway->uids, range);
+  return gateway;
+}
+
 CgConfig *
-cg_shelf_load (GVariant *shelf, CgUserLookup lookup)
+cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup)
 {
   CgConfig *config = cg_config_new ();
+  if (cg_config_check_trust (directory, NULL))
+    config->directory = g_strdup (directory);
+  else
+    config->incomplete = TRUE;
   GVariantIter iter;
   const char *name, *why;
-  GVariant *text;
+  GVariant *text, *uids;
   g_variant_iter_init (&iter, shelf);
-  while (g_variant_iter_loop (&iter, "(&s@aym&s)", &name, &text, &why)) {
+  while (g_variant_iter_loop (&iter, "(&s@aym&s@a(uu))", &name, &text, &why, &uids)) {
     g_autoptr (GError) error = NULL;
     gboolean was_good = g_variant_n_children (text) > 0;
-    CgGateway *gateway = was_good ? parse (name, text, lookup, &error) : NULL;
+    CgGateway *gateway = was_good ? parse (name, text, uids, lookup, &error) : NULL;
     if (gateway)
       cg_config_add (config, gateway);
     else if (was_good)
@@ -39,11 +75,11 @@ static CgGateway *
 take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
 {
   for (gsize i = 0; i < g_variant_n_children (shelf); i++) {
-    g_autoptr (GVariant) text = NULL;
+    g_autoptr (GVariant) text = NULL, uids = NULL;
     g_autofree char *name = NULL, *why = NULL;
-    g_variant_get_child (shelf, i, "(s@ayms)", &name, &text, &why);
+    g_variant_get_child (shelf, i, "(s@ayms@a(uu))", &name, &text, &why, &uids);
     if (g_str_equal (name, wanted) && g_variant_n_children (text) > 0)
-      return parse (name, text, lookup, NULL);
+      return parse (name, text, uids, lookup, NULL);
   }
   return NULL;
 }
@@ -63,17 +99,25 @@ cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GE
   return config;
 }
 
-/* A file may have any bytes in its name, and a GVariant has none but UTF-8. */
+/* A file may have any bytes in its name, and a GVariant has none but UTF-8. gateway: NULL if there
+ * never was a good one. */
 static GVariant *
-entry_new (const CgConfig *config, const char *name, GBytes *text)
+entry_new (const CgConfig *config, const char *name, const CgGateway *gateway)
 {
   gsize size = 0;
-  gconstpointer bytes = text ? g_bytes_get_data (text, &size) : NULL;
+  gconstpointer bytes = gateway ? g_bytes_get_data (gateway->text, &size) : NULL;
   const GError *bad = cg_config_find_bad (config, name);
   g_autofree char *shown = g_utf8_make_valid (name, -1);
   g_autofree char *why = bad ? g_utf8_make_valid (bad->message, -1) : NULL;
-  return g_variant_new ("(s@ayms)", shown,
-                        g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1), why);
+  GVariantBuilder uids;
+  g_variant_builder_init (&uids, G_VARIANT_TYPE ("a(uu)"));
+  for (guint i = 0; gateway && i < gateway->uids->len; i++) {
+    CgUidRange range = g_array_index (gateway->uids, CgUidRange, i);
+    g_variant_builder_add (&uids, "(uu)", range.first, range.last);
+  }
+  return g_variant_new ("(s@aymsa(uu))", shown,
+                        g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1), why,
+                        &uids);
 }
 
 GVariant *
@@ -83,7 +127,7 @@ cg_shelf_new (const CgConfig *config)
   g_variant_builder_init (&builder, G_VARIANT_TYPE (CG_SHELF));
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    g_variant_builder_add_value (&builder, entry_new (config, gateway->name, gateway->text));
+    g_variant_builder_add_value (&builder, entry_new (config, gateway->name, gateway));
   }
   for (guint i = 0; i < config->bad->len; i++) {
     const CgBadFile *bad = config->bad->pdata[i];

@@ -7,12 +7,16 @@
  * good file, and, if the file that stands there now is bad, why. A GVariant of the type CG_SHELF,
  * so that a run can hand it to the next through a file of bytes. */
 #define CG_SHELF                                                                                   \
-  "a(sayms)" /* name, text (empty: there never was a good one), why it is bad now                  \
-              */
+  "a(saymsa(uu))" /* name, text (empty: there never was a good one), why it is bad now, the uids   \
+                     that its Users= came to                                                       \
+                   */
 
 /* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and
- * is among the bad ones too, so that nobody is set free whom no good file knows. */
-CgConfig *cg_shelf_load (GVariant *shelf, CgUserLookup lookup);
+ * is among the bad ones too, so that nobody is set free whom no good file knows. A user whom the
+ * user database does not tell any more has the uid that he had. What is attached
+ * to profiles is not on the shelf: cg_profiles_add() still finds it below the directory, and if
+ * that is not to be trusted the config is incomplete. */
+CgConfig *cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
 
 /* The configuration that the directory holds, with the shelf's gateways for those whose file is
  * bad. NULL with error set as cg_config_load does it. */

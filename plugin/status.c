@@ -3,6 +3,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include "stray.h"
+
 static void
 gateway_status_free (CgGatewayStatus *status)
 {
@@ -116,6 +118,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   g_autoptr (CgScope) scope = cg_scope_new (facts, names);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   CgGatewayStatus *status = g_new0 (CgGatewayStatus, 1);
+  cg_strays_add_ops (ops, plan, facts, scope);
   status->tunnel = tunnel;
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
@@ -128,6 +131,14 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   return status;
 }
 
+/* A gateway that is no more leaves its resolv.conf to services that may still run with it. That the
+ * system has other servers since is no fault of anybody's, and for most of them of no account. */
+static gboolean
+is_worth_a_word (const CgOp *op)
+{
+  return op->step != CG_STEP_RELEASE_DNS || !op->resolvconf.is_update;
+}
+
 /* What a run over everything would change beyond what runs over each gateway would. */
 static void
 find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
@@ -136,14 +147,16 @@ find_leftovers (CgStatus *status, const CgFacts *facts, const CgPlan *plan)
   g_autoptr (CgScope) scope = cg_scope_new (facts, all);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   g_autoptr (GHashTable) known = g_hash_table_new (g_str_hash, g_str_equal);
+  cg_strays_add_ops (ops, plan, facts, scope);
   for (guint i = 0; i < status->gateways->len; i++) {
     const CgGatewayStatus *gateway = status->gateways->pdata[i];
     for (guint j = 0; j < gateway->differences->len; j++)
       g_hash_table_add (known, gateway->differences->pdata[j]);
   }
   for (guint i = 0; i < ops->len; i++) {
-    g_autofree char *line = cg_op_to_string (&g_array_index (ops, CgOp, i));
-    if (!g_hash_table_contains (known, line))
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    g_autofree char *line = cg_op_to_string (op);
+    if (is_worth_a_word (op) && !g_hash_table_contains (known, line))
       g_ptr_array_add (status->differences, g_steal_pointer (&line));
   }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "former.h"
+#include "records.h"
 #include "rtnl.h"
 
 /* Room for a request, started as mnl wants it. */
@@ -104,8 +105,7 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
 {
   g_autoptr (GArray) former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   tunnel->held = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  if (tunnel->gateway->guard != CG_GUARD_NO)
-    cg_former_load (facts->runtime_dir, tunnel->gateway->name, former);
+  cg_former_load (facts->runtime_dir, tunnel->gateway->name, former);
   if (tunnel->addresses)
     g_array_append_vals (tunnel->held, tunnel->addresses->data, tunnel->addresses->len);
   for (guint i = 0; i < former->len; i++) {
@@ -178,6 +178,9 @@ cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     take_addresses (tunnel, addresses);
     hold_addresses (facts, tunnel);
+    g_autofree char *note =
+        cg_record_get (facts->runtime_dir, CG_RECORD_STRAYS, tunnel->gateway->name);
+    tunnel->has_strays = note != NULL;
     find_sharers (tunnel, addresses);
     if (!gather_wireguard (facts, tunnel, error))
       return FALSE;

@@ -100,6 +100,7 @@ take_messages (
                             : cg_interest_in_nft (message, own, &news->culprit);
     news->tunnel = news->tunnel || concern == CG_CONCERN_TUNNEL;
     news->loss = news->loss || concern == CG_CONCERN_LOSS;
+    news->check = news->check || concern == CG_CONCERN_CHECK;
   }
 }
 

@@ -23,7 +23,8 @@ int cg_watch_fd (const CgWatch *watch, guint which);
 typedef struct {
   gboolean tunnel; /* CG_CONCERN_TUNNEL */
   gboolean loss;   /* CG_CONCERN_LOSS */
-  gboolean missed; /* some were lost, so it may be either */
+  gboolean check;  /* CG_CONCERN_CHECK */
+  gboolean missed; /* some were lost, so it may be any of these */
   gboolean more;   /* there may be more to read */
   CgCulprit culprit;
 } CgNews;

@@ -71,8 +71,10 @@ cg_xtables_entries_check (int family, const guint8 *entries, gsize size)
   return FALSE;
 }
 
-/* -1 if the table changed its size, else whether it has a check. */
-static int
+/* What a look at a table came to. */
+typedef enum { FREE, CHECKED, UNSEEN, CHANGED } Finding;
+
+static Finding
 check_once (int fd, int family, const char *table)
 {
   int level = family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
@@ -80,30 +82,31 @@ check_once (int fd, int family, const char *table)
   socklen_t length = sizeof info;
   g_strlcpy (info.name, table, sizeof info.name);
   if (getsockopt (fd, level, IPT_SO_GET_INFO, &info, &length) < 0 || info.size > MAX_SIZE)
-    return FALSE;
+    return errno == ENOENT ? FREE : UNSEEN;
   g_autofree struct ipt_get_entries *rules = g_malloc0 (sizeof *rules + info.size);
   length = (socklen_t) (sizeof *rules + info.size);
   g_strlcpy (rules->name, table, sizeof rules->name);
   rules->size = info.size;
   if (getsockopt (fd, level, IPT_SO_GET_ENTRIES, rules, &length) < 0)
-    return errno == EAGAIN ? -1 : FALSE;
-  return cg_xtables_entries_check (family, (const guint8 *) rules->entrytable, info.size);
+    return errno == EAGAIN ? CHANGED : UNSEEN;
+  return cg_xtables_entries_check (family, (const guint8 *) rules->entrytable, info.size) ? CHECKED
+                                                                                          : FREE;
 }
 
-static gboolean
-table_checks (int family, const char *table)
+static Finding
+look_at_table (int family, const char *table)
 {
   int fd = socket (family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-  int result = fd < 0 ? FALSE : -1;
-  for (guint i = 0; i < MAX_TRIES && result < 0; i++)
-    result = check_once (fd, family, table);
+  Finding found = fd < 0 ? UNSEEN : CHANGED;
+  for (guint i = 0; i < MAX_TRIES && found == CHANGED; i++)
+    found = check_once (fd, family, table);
   if (fd >= 0)
     close (fd);
-  return result > 0;
+  return found;
 }
 
 gboolean
-cg_xtables_check (int family)
+cg_xtables_check (int family, gboolean *unseen)
 {
   static const char *const tables[] = {"raw", "mangle"};
   const char *path =
@@ -113,9 +116,14 @@ cg_xtables_check (int family)
   if (!g_file_get_contents (path, &names, NULL, NULL))
     return FALSE;
   g_auto (GStrv) lines = g_strsplit (names, "\n", -1);
-  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
-    if (g_strv_contains ((const char *const *) lines, tables[i]) &&
-        table_checks (family, tables[i]))
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++) {
+    Finding found = FREE;
+    if (g_strv_contains ((const char *const *) lines, tables[i]))
+      found = look_at_table (family, tables[i]);
+    if (found == CHECKED)
       return TRUE;
+    if (found != FREE)
+      *unseen = TRUE;
+  }
   return FALSE;
 }

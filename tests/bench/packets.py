@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a packet costs: of a user who is confined and of one who is not, without a gateway, with its
-rules, with its rules and its guard.
+rules, with its rules and its guard; and what a rule and a chain cost that say nothing at all.
 
-Each of the three stands in a pair of namespaces of its own, so that nothing is put up or taken away
-while the bursts take turns. A fourth pair is again without a gateway: what differs there is noise.
+Each of these stands in a pair of namespaces of its own, so that nothing is put up or taken away
+while the bursts take turns. A last pair is again without a gateway: what differs there is noise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from process import TIMEOUT_S, BenchError, progress, run, write
 from scene import CLONE_NEWNET, FIRST_UID, TUNNEL, enter_namespace
 
 NONE, RULES, GUARD, AGAIN = "no gateway", "rules", "rules and guard", "no gateway, once more"
-PLACES = (NONE, RULES, GUARD, AGAIN)
+# A rule of whatever kind, even one that is gone again, makes the kernel walk through all rules for
+# each route; a chain, even an empty one, makes it stop at the hook. No gateway costs less.
+FLOOR_RULE, FLOOR = "floor: a rule that is gone again", "floor: that, and chains without rules"
+PLACES = (NONE, FLOOR_RULE, FLOOR, RULES, GUARD, AGAIN)
+EMPTY_CHAINS = ("table inet floor { chain output { type filter hook output priority 300; }; "
+                "chain prerouting { type filter hook prerouting priority -350; }; }")
 MAC = "02:00:00:00:00:01"  # of both ends: without ARP a packet goes to its own address
 
 
@@ -101,12 +106,27 @@ class Packets:
         run(str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
             "--runtime-dir", str(config / "run"), "reapply")
 
+    @staticmethod
+    def _make_floor(chains: bool) -> None:
+        for family in "-4", "-6":
+            for action in "add", "del":
+                run("ip", family, "rule", action, "uidrange", "1-1", "table", "99")
+        if chains:
+            run("nft", EMPTY_CHAINS)
+
+    def places(self, size: int) -> tuple[str, ...]:
+        """The floor is the same for any number of users."""
+        return tuple(place for place in PLACES
+                     if size == self.sizes[0] or place not in (FLOOR_RULE, FLOOR))
+
     def size(self, size: int) -> None:
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         pairs = {}
         try:
-            for place in PLACES:
+            for place in self.places(size):
                 pairs[place] = Pair()
+                if place in (FLOOR_RULE, FLOOR):
+                    self._make_floor(place is FLOOR)
                 if place in (RULES, GUARD):
                     self._reapply(size, place is GUARD)
             for kind in KINDS:
@@ -139,9 +159,15 @@ class Packets:
         """Nanoseconds a packet; of TCP, a KiB."""
         return statistics.median(self.took[kind.name, size, user, place]) / kind.burst
 
-    def ratio(self, kind: Kind, size: int, user: str, place: str) -> list[float]:
+    def middle(self, kind: Kind, size: int, user: str, place: str) -> float:
+        quartiles = self.ratio(kind, size, user, place)
+        return quartiles[1] if quartiles else float("nan")
+
+    def ratio(self, kind: Kind, size: int, user: str, place: str) -> list[float] | None:
         """How much longer than without a gateway, in percent: quartiles over the rounds, each of which
-        is compared with itself."""
+        is compared with itself. None if it was not measured."""
+        if place not in self.places(size):
+            return None
         base = self.took[kind.name, size, user, NONE]
         return statistics.quantiles([100 * (mine / none - 1) for mine, none in
                                      zip(self.took[kind.name, size, user, place], base)], n=4)

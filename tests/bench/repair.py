@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How long the monitor takes from a loss to its repair, as a listener to the kernel's own events hears
-it. Rules and routes are taken away by one message to the kernel, and the clock starts before it is
-sent; the guard by nft(8), and the clock starts when the loss is heard."""
+it. Rules, routes and the guard are taken away by one message to the kernel, and the clock starts
+before it is sent. The guard also by nft(8), and the clock starts when the loss is heard: when nft
+ends, the kernel lets nobody change nftables until it has put away what was deleted, so that whoever
+does not come before that waits as long. How long that is, is measured too."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from process import BenchError, progress, run, write
@@ -23,11 +26,17 @@ FRA_PRIORITY = 6
 RTA_OIF, RTA_TABLE, RT_SCOPE_NOWHERE = 4, 15, 255
 NLM_F_REQUEST = 1
 NFNLGRP_NFTABLES = 7
-NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 10 << 8, 10 << 8 | 2  # NFNL_SUBSYS_NFTABLES
-NETLINK_NETFILTER = 12
+NFNL_SUBSYS_NFTABLES, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 10, 16, 17
+NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 10 << 8, 10 << 8 | 2
+NFTA_TABLE_NAME = 1
+NETLINK_NETFILTER, NFPROTO_INET = 12, 1
 PRIORITY = 500
+GUARD = f"custom-gateway-{TUNNEL}"
 PATIENCE_S = 2
 ROUNDS, QUICK_ROUNDS = 30, 5
+SILENT = ", while NetworkManager is asked and silent"
+SILENT_S = 5.5  # a first look: what resolve-connections.c gives it, and some more
+LATER_S = 0.003  # somewhat less than it takes the monitor to have its transaction ready
 CALM_S = 0.3  # the monitor answers more slowly who takes away again and again what it repaired
 
 
@@ -38,53 +47,100 @@ def listener(family: int, group: int) -> socket.socket:
     return sock
 
 
-def types_of(datagram: bytes) -> Iterator[int]:
+def messages_in(datagram: bytes) -> Iterator[tuple[int, bytes]]:
     place = 0
     while place + 16 <= len(datagram):
         size, kind = struct.unpack_from("=IH", datagram, place)
-        yield kind
+        yield kind, datagram[place + 16:place + size]
         place += max(16, (size + 3) & ~3)
 
 
-def hear(sock: socket.socket, kind: int) -> None:
-    while kind not in types_of(sock.recv(65536)):
+def hear(sock: socket.socket, kind: int, name: str) -> None:
+    """Until a message of the kind holds the name; "" is in any."""
+    while not any(heard == kind and name.encode() in body
+                  for heard, body in messages_in(sock.recv(65536))):
         pass
+
+
+def message(kind: int, body: bytes, number: int) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST, number, 0) + body
+
+
+def change_tables(sock: socket.socket, kind: int, name: str) -> None:
+    """One transaction with one table in it."""
+    bracket = struct.pack(">BBH", 0, 0, NFNL_SUBSYS_NFTABLES)
+    text = name.encode() + b"\0"
+    attribute = struct.pack("=HH", 4 + len(text), NFTA_TABLE_NAME) + text + bytes(-len(text) % 4)
+    sock.send(message(NFNL_MSG_BATCH_BEGIN, bracket, 1)
+              + message(kind, struct.pack("=BBH", NFPROTO_INET, 0, 0) + attribute, 2)
+              + message(NFNL_MSG_BATCH_END, bracket, 3))
 
 
 def send(kind: int, body: bytes, attributes: dict[int, int]) -> None:
     for number, value in attributes.items():
         body += struct.pack("=HHI", 8, number, value)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        sock.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST, 1, 0) + body)
+        sock.send(message(kind, body, 1))
 
 
-def lose_rule(heard: socket.socket) -> float:
-    """Deletes the first IPv4 rule of our priority. When the clock starts: as the other two."""
+def lose_rule(_heard: socket.socket, _stack: contextlib.ExitStack) -> float:
+    """Deletes the first IPv4 rule of our priority. When the clock starts: as the other ones."""
     start = time.monotonic()
     send(RTM_DELRULE, struct.pack("=8BI", socket.AF_INET, *[0] * 8),
          {FRA_PRIORITY: PRIORITY})
     return start
 
 
-def lose_route(heard: socket.socket) -> float:
+def lose_route(_heard: socket.socket, _stack: contextlib.ExitStack) -> float:
     start = time.monotonic()
     send(RTM_DELROUTE, struct.pack("=8BI", socket.AF_INET, 0, 0, 0, 0, 0, RT_SCOPE_NOWHERE, 0, 0),
          {RTA_OIF: socket.if_nametoindex(TUNNEL), RTA_TABLE: int(TABLE)})
     return start
 
 
-def lose_guard(heard: socket.socket) -> float:
-    with subprocess.Popen(["nft", "flush", "ruleset"]):
-        hear(heard, NFT_MSG_DELTABLE)
-        return time.monotonic()
+def lose_guard(_heard: socket.socket, stack: contextlib.ExitStack) -> float:
+    """The socket stays open until the repair is over."""
+    sock = stack.enter_context(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER))
+    start = time.monotonic()
+    change_tables(sock, NFT_MSG_DELTABLE, GUARD)
+    return start
 
+
+def flush(heard: socket.socket, stack: contextlib.ExitStack) -> float:
+    stack.enter_context(subprocess.Popen(["nft", "flush", "ruleset"]))
+    hear(heard, NFT_MSG_DELTABLE, GUARD)
+    return time.monotonic()
+
+
+def flush_and_make_a_table(heard: socket.socket, stack: contextlib.ExitStack) -> float:
+    """What anybody waits for who comes a little later."""
+    sock = stack.enter_context(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER))
+    start = flush(heard, stack)
+    time.sleep(LATER_S)
+    change_tables(sock, NFT_MSG_NEWTABLE, "floor")
+    return start
+
+
+Lose = Callable[[socket.socket, contextlib.ExitStack], float]
 
 # what is lost, and by which event its coming back is heard
 LOSSES = {
-    "a rule": (lose_rule, socket.NETLINK_ROUTE, RTNLGRP_IPV4_RULE, RTM_NEWRULE),
-    "the tunnel's route": (lose_route, socket.NETLINK_ROUTE, RTNLGRP_IPV4_ROUTE, RTM_NEWROUTE),
-    "the guard": (lose_guard, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE),
+    "a rule": (lose_rule, socket.NETLINK_ROUTE, RTNLGRP_IPV4_RULE, RTM_NEWRULE, ""),
+    "the tunnel's route": (lose_route, socket.NETLINK_ROUTE, RTNLGRP_IPV4_ROUTE, RTM_NEWROUTE, ""),
+    "the guard": (lose_guard, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE, GUARD),
+    "the guard, behind `nft flush ruleset`,": (flush, NETLINK_NETFILTER, NFNLGRP_NFTABLES,
+                                               NFT_MSG_NEWTABLE, GUARD),
 }
+FLOOR = (flush_and_make_a_table, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE, "floor")
+
+
+@contextlib.contextmanager
+def silent_bus(path: Path) -> Iterator[dict[str, str]]:
+    """An environment in which nobody ever takes a question from the system's bus."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(path))
+        sock.listen()
+        yield {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={path}"}
 
 
 class Repair:
@@ -94,17 +150,23 @@ class Repair:
         self.place.mkdir(mode=0o755)
         self.rounds = QUICK_ROUNDS if quick else ROUNDS
         self.took: dict[str, list[float]] = {}  # milliseconds
+        self.floor: list[float] = []
         self.exists = b" monitor " in run(self.binary, "--help")
 
-    @contextlib.contextmanager
-    def _monitor(self) -> Iterator[list[str]]:
+    def _configure(self, more: str = "") -> list[str]:
+        """How to call the program."""
         write(self.place / f"{TUNNEL}.conf", f"[Gateway]\nUsers={FIRST_UID}\nTable={TABLE}\n"
-              f"Priority={PRIORITY}\nGuard=required\n")
-        command = [self.binary, "-q", "--config-dir", str(self.place), "--runtime-dir",
-                   str(self.place / "run")]
+              f"Priority={PRIORITY}\nGuard=required\n{more}")
+        return [self.binary, "-q", "--config-dir", str(self.place), "--runtime-dir",
+                str(self.place / "run")]
+
+    @contextlib.contextmanager
+    def _monitor(self, more: str = "", env: dict[str, str] | None = None,
+                 look_s: float = 0.5) -> Iterator[list[str]]:
+        command = self._configure(more)
         run(*command, "reapply")
-        with subprocess.Popen([*command, "monitor"]) as process:
-            time.sleep(0.5)  # its first look
+        with subprocess.Popen([*command, "monitor"], env=env) as process:
+            time.sleep(look_s)  # its first look
             try:
                 yield command
             finally:
@@ -118,20 +180,40 @@ class Repair:
         with self._monitor() as command:
             for round_ in range(self.rounds):
                 progress(f"repair: round {round_ + 1} of {self.rounds}")
-                for what in LOSSES:
-                    self.took.setdefault(what, []).append(self._measure(what))
+                for what, loss in LOSSES.items():
+                    self.took.setdefault(what, []).append(self._measure(what, *loss))
                     time.sleep(CALM_S)
                     if subprocess.run([*command, "status"], capture_output=True,
                                       check=False).returncode != 0:
                         raise BenchError(f"monitor: not all is right again after the loss of {what}")
+        self._measure_silent("a rule")
+        self._measure_floor()
+
+    def _measure_silent(self, what: str) -> None:
+        with silent_bus(self.place / "bus") as env, self._monitor("DNS=auto\n", env, SILENT_S):
+            for round_ in range(self.rounds):
+                progress(f"repair{SILENT}: round {round_ + 1} of {self.rounds}")
+                self.took.setdefault(what + SILENT, []).append(
+                    self._measure(what, *LOSSES[what]))
+                time.sleep(CALM_S)
+
+    def _measure_floor(self) -> None:
+        command = self._configure()
+        for round_ in range(self.rounds):
+            progress(f"floor of the repair: round {round_ + 1} of {self.rounds}")
+            run(*command, "reapply")
+            time.sleep(CALM_S)
+            self.floor.append(self._measure("an empty table", *FLOOR))
+        run(*command, "remove")
+        run("nft", "delete", "table", "inet", "floor")
 
     @staticmethod
-    def _measure(what: str) -> float:
-        lose, family, group, kind = LOSSES[what]
-        with listener(family, group) as sock:
+    def _measure(what: str, lose: Lose, family: int, group: int, kind: int, name: str) -> float:
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(listener(family, group))
             try:
-                start = lose(sock)
-                hear(sock, kind)
+                start = lose(sock, stack)
+                hear(sock, kind, name)
             except TimeoutError:
                 raise BenchError(f"monitor: {what} did not come back") from None
             return 1000 * (time.monotonic() - start)

@@ -7,10 +7,12 @@
 #include "netlink.h"
 #include "nft-uids.h"
 #include "rtnl.h"
+#include "socket.h"
 #include "wireguard.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 
 typedef struct {
@@ -92,6 +94,31 @@ check_others (const struct nlmsghdr *message)
   g_assert_cmpuint (uids->len, <=, bounds->len);
 }
 
+static void
+check_socket (const CgSocket *found)
+{
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  g_autofree char *text = cg_socket_to_string (found);
+  g_assert_nonnull (text);
+  g_assert_cmpuint (found->uid, !=, CG_UID_ROOT);
+  g_assert_cmpuint (found->local.length, ==, 8 * cg_family_bytes (found->local.family));
+  g_assert_cmpuint (found->remote.length, ==, 8 * cg_family_bytes (found->remote.family));
+  cg_socket_put_destroy (message, found);
+  check_fits (message);
+}
+
+/* Whatever the message says that it is. */
+static void
+check_sockets (struct nlmsghdr *message)
+{
+  g_autoptr (GArray) sockets = g_array_new (FALSE, FALSE, sizeof (CgSocket));
+  message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  (void) cg_socket_parse (message, sockets);
+  for (guint i = 0; i < sockets->len; i++)
+    check_socket (&g_array_index (sockets, CgSocket, i));
+}
+
 /* All four of them, whatever the message says that it is: each in memory that ends with it. */
 static void
 check_message (const struct nlmsghdr *answer)
@@ -112,6 +139,7 @@ check_message (const struct nlmsghdr *answer)
       message->nlmsg_type = types[i];
   }
   check_others (message);
+  check_sockets (message);
   for (guint i = 0; i < rules->len; i++)
     check_rule (&g_array_index (rules, CgRule, i));
   for (guint i = 0; i < routes->len; i++)

@@ -5,11 +5,14 @@
 
 #include "netlink.h"
 #include "rtnl.h"
+#include "socket.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
 
 typedef struct {
   guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
@@ -84,6 +87,22 @@ write_others (const char *directory)
   write_seed (directory, "address", message);
 }
 
+static void
+write_socket (const char *directory)
+{
+  Message space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  struct inet_diag_msg *found = mnl_nlmsg_put_extra_header (message, sizeof *found);
+  found->idiag_family = AF_INET6;
+  found->idiag_state = TCP_FIN_WAIT1;
+  found->idiag_uid = 1500;
+  found->id.idiag_src[2] = found->id.idiag_dst[2] = htonl (0xffff); /* ::ffff:1.2.3.4 */
+  found->id.idiag_src[3] = found->id.idiag_dst[3] = htonl (0x01020304);
+  mnl_attr_put_u8 (message, INET_DIAG_SHUTDOWN, 0);
+  write_seed (directory, "socket", message);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -91,5 +110,6 @@ main (int argc, char **argv)
   write_rules (directory);
   write_routes (directory);
   write_others (directory);
+  write_socket (directory);
   return 0;
 }

@@ -235,9 +235,13 @@ class Attack:
     needs_monitor: bool = False
     rounds: int = 1  # of ours at least, in a full run
     known: str = ""  # why it leaks, and that this is known
-    stragglers: bool = False  # some segments of closed connections may leak: report.py
+    takes_ways: bool = False  # what leads the user's packets is taken away: LATE in report.py
+    known_answers: str = ""  # likewise of the kernel's own, from the tunnel's address
     results: dict = field(default_factory=dict)
 
+
+TWO_FILES = ("between the changes of two files one of them is bad, and no gateway: the monitor may see that, "
+             "and takes its guard away")
 
 ATTACKS = [
     Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN),
@@ -247,15 +251,15 @@ ATTACKS = [
     Attack("tunnel set down", set_down, WithoutProhibit, rounds=100),
     Attack("tunnel renamed", renamed, WithoutProhibit, rounds=100),
     Attack("tunnel moved to another namespace", moved, WithoutProhibit, rounds=100),
-    Attack("`ip rule flush`", rules_flushed, WithoutGuard, stragglers=True),
-    Attack("somebody's rule in front", rule_in_front, WithoutGuard, stragglers=True),
-    Attack("`ip route flush table`", routes_flushed, WithoutGuard, stragglers=True),
-    Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL,
-           stragglers=True),
+    Attack("`ip rule flush`", rules_flushed, WithoutGuard, takes_ways=True),
+    Attack("somebody's rule in front", rule_in_front, WithoutGuard, takes_ways=True),
+    Attack("`ip route flush table`", routes_flushed, WithoutGuard, takes_ways=True),
+    Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
     Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
            elsewhere=OWN),
-    Attack("as networkd starts", as_networkd_starts, WithoutGuard, stragglers=True),
-    Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2),
+    Attack("as networkd starts", as_networkd_starts, WithoutGuard, takes_ways=True),
+    Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2,
+           known_answers=TWO_FILES),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
     Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
            rounds=len(KILLS)),
@@ -264,5 +268,5 @@ ATTACKS = [
     Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=(),
            rounds=len(MEMORY)),
     Attack("monitor killed, `ip rule flush`", monitor_killed, WithoutGuard, others=(),
-           needs_monitor=True, stragglers=True),
+           needs_monitor=True, takes_ways=True),
 ]

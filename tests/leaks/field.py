@@ -28,7 +28,7 @@ CONTROL_PORT = 20000 + CONTROL
 class Counts(ctypes.Structure):
     """struct leaks_counts in wire.h."""
 
-    _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64),
+    _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64 * 2),
                 ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64)]
 
 

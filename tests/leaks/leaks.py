@@ -33,8 +33,9 @@ class Result:
     ways: list[tuple[int, int, int, int]]  # for each way: tried, refused, on the LAN, in the tunnel
     changes: int = 0  # of the tunnel
     rounds: int = 0
-    answers: int = 0  # these three: wire.h
-    strange: int = 0
+    answers: int = 0  # of the kernel itself, by the LAN, from its address: watch.c
+    betrayed: int = 0  # likewise, from the tunnel's
+    strange: int = 0  # these two: wire.h
     lost: int = 0
 
     def total(self, column: int, numbers: list[int]) -> int:
@@ -62,7 +63,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         if what.needs_monitor and not Ours(lab).has_monitor:
             return None
         flood, contender = prepare(lab, what, who, arguments.pace)
-        before = lab.ways()
+        before, answers = lab.ways(), list(lab.seen.read().answers)
         result = Result([])
         end = time.monotonic() + seconds
         while time.monotonic() < end or result.rounds < rounds:
@@ -74,7 +75,8 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         result.ways = [tuple(now - then for now, then in zip(*pair))
                        for pair in zip(lab.ways(), before)]
         seen = lab.seen.read()
-        result.answers, result.strange, result.lost = seen.answers, seen.strange, seen.lost
+        result.answers, result.betrayed = (now - then for now, then in zip(seen.answers, answers))
+        result.strange, result.lost = seen.strange, seen.lost
         return result
     finally:
         lab.close()

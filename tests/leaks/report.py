@@ -13,9 +13,10 @@ from contenders import Ours, PostUp, Seed
 TRIED, REFUSED, LAN, TUNNEL = range(4)
 SENT, CHANGES = 1_000_000, 1_000  # what a full run must have tried, for its zero to count
 WORST = 4  # ways that are named
-FEW = 4  # segments a round, two for each family
-STRAGGLERS = ("most likely of connections from before that the program has closed: their segments are "
-              "nobody's, and what led them away from the LAN was just taken away")
+FEW = 2  # segments a round
+BOUND = "TCP, open before, bound to the LAN's address"  # and, when that has ended, opened anew
+LATE = ("what is left of a connection that was made while confined, from the LAN's address through a tunnel "
+        "whose far end answers that (here it does), and closed; what led it was just taken away")
 
 
 def progress(text: str) -> None:
@@ -58,11 +59,9 @@ class Report:
         self.cases.append((name, what if is_wrong else "", known))
 
     def _known(self, attack: Attack, ways: list[str]) -> str:
-        """Why this leaks, if that is known: of stragglers, a few segments and nothing else."""
+        """Why this leaks, if that is known."""
         few = self.leaked(attack, Ours) <= FEW * attack.results[Ours].rounds
-        if attack.stragglers and few and all("TCP" in way for way in ways):
-            return STRAGGLERS
-        return attack.known
+        return LATE if attack.takes_ways and few and ways == [BOUND] else attack.known
 
     def _judge(self, attack: Attack) -> None:
         ours, without = attack.results[Ours], attack.results[attack.without]
@@ -73,6 +72,9 @@ class Report:
         by += ", ..." if len(worst) > WORST else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
                    self._known(attack, [name for _, name in worst]))
+        self._case(f"{attack.name}: the tunnel's address stays inside", ours.betrayed > 0,
+                   f"{ours.betrayed} bare RSTs and ACKs of the kernel itself left by the LAN, in answer "
+                   "to what came by the tunnel for connections that are no more", attack.known_answers)
         self._case(f"{attack.name}: all was seen", ours.lost > 0 or ours.strange > 0,
                    f"{ours.lost} packets lost by the capture, {ours.strange} of unknown senders")
         self._case(f"{attack.name}: the tunnel was used",

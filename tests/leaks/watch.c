@@ -82,15 +82,37 @@ is_from_lan (const struct packet *packet, uint16_t ethertype)
   return memcmp (source, lan, four ? 4 : 16) == 0;
 }
 
+static const struct tcphdr *
+tcp_header (const struct packet *packet, uint16_t ethertype, size_t *place)
+{
+  if (transport (packet, ethertype, place) != IPPROTO_TCP ||
+      *place + sizeof (struct tcphdr) > packet->size)
+    return NULL;
+  return (const struct tcphdr *) (packet->bytes + *place);
+}
+
+static bool
+has_data (const struct packet *packet, uint16_t ethertype, size_t place, const struct tcphdr *tcp)
+{
+  size_t size =
+      ethertype == ETH_P_IP
+          ? ntohs (((const struct iphdr *) packet->bytes)->tot_len)
+          : sizeof (struct ip6_hdr) + ntohs (((const struct ip6_hdr *) packet->bytes)->ip6_plen);
+  return size > place + tcp->th_off * 4u;
+}
+
+/* What the kernel says by itself where there is no socket any more, with nobody's uid: a bare RST
+ * (a program that aborts says ACK, too), and for one in TIME_WAIT, a bare ACK. That is also what a
+ * connection by the LAN says, so from the LAN's address it is none. */
 static bool
 is_answer (const struct packet *packet, uint16_t ethertype)
 {
   size_t place;
-  if (transport (packet, ethertype, &place) != IPPROTO_TCP ||
-      place + sizeof (struct tcphdr) > packet->size)
+  const struct tcphdr *tcp = tcp_header (packet, ethertype, &place);
+  if (!tcp)
     return false;
-  const struct tcphdr *tcp = (const struct tcphdr *) (packet->bytes + place);
-  return tcp->th_flags == TH_RST && is_from_lan (packet, ethertype);
+  return tcp->th_flags == TH_RST || (tcp->th_flags == TH_ACK && !is_from_lan (packet, ethertype) &&
+                                     !has_data (packet, ethertype, place, tcp));
 }
 
 static int
@@ -124,7 +146,7 @@ note (struct leaks_counts *counts,
   if (way == -2)
     counts->strange++;
   else if (way >= 0 && by_lan && is_answer (packet, ethertype))
-    counts->answers++;
+    counts->answers[is_from_lan (packet, ethertype) ? 0 : 1]++;
   else if (way >= 0)
     counts->way[way][by_lan ? 0 : 1]++;
 }

@@ -35,9 +35,10 @@ struct leaks_payload {
  * plain additions do. */
 struct leaks_counts {
   uint64_t way[LEAKS_N_WAYS][2]; /* sender: tried, refused; watcher: on the LAN, in the tunnel */
-  uint64_t answers;              /* watcher: the kernel's own, see watch.c */
-  uint64_t strange;              /* watcher: to one of our ports, but not of this run */
-  uint64_t lost;                 /* watcher: packets that the kernel could not hand over */
+  uint64_t answers[2]; /* watcher: the kernel's own by the LAN, see watch.c: from the LAN's
+                          address; from another, which is a tunnel's */
+  uint64_t strange;    /* watcher: to one of our ports, but not of this run */
+  uint64_t lost;       /* watcher: packets that the kernel could not hand over */
 };
 
 static inline void

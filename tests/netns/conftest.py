@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import pathlib
+import signal
 
 import pytest
 from lab import Lab
@@ -9,6 +10,11 @@ from lab import Lab
 def pytest_addoption(parser):
     parser.addoption("--stage", type=pathlib.Path, required=True,
                      help='where "meson install" has put the project')
+
+
+def pytest_configure(config):
+    # so that what a test has made goes away with it then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

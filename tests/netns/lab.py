@@ -46,7 +46,7 @@ class LabError(Exception):
     pass
 
 
-def wait_until(what: str, condition, seconds: float = 10.0):
+def wait_until(what: str, condition, seconds: float = 30.0):
     """Polls until condition() is true; a test that has to wait says what for."""
     end = time.monotonic() + seconds
     while not condition():
@@ -122,7 +122,8 @@ class Capture:
         self._lab = lab
         self._path = path
         self._process = lab.popen(
-            "host", "tcpdump", "-i", "eth0", "-n", "-U", "-s", "128", "-B", "32768",
+            # immediate: else it waits for a second for more before it writes the last packets down
+            "host", "tcpdump", "-i", "eth0", "-n", "-U", "-s", "128", "-B", "32768", "--immediate-mode",
             "-w", str(path), f"port {CONFINED_PORT} or port {OTHER_PORT}",
             stderr=subprocess.PIPE, text=True)
         line = self._process.stderr.readline()
@@ -216,6 +217,14 @@ class Lab:
             raise LabError("the server did not start")
 
     def close(self) -> None:
+        # all of it, also if somebody types Ctrl-C meanwhile
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._take_down()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _take_down(self) -> None:
         for name in self.names.values():
             pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True,
                                   check=False).stdout.split()

@@ -131,6 +131,7 @@ BAD_CALLS = [
     (["event"], "usage:"), (["event", "nm"], "usage:"), (["event", "nm", "wg0"], "usage:"),
     (["event", "nm", "wg0", "up", "more"], "usage:"), (["event", "else", "wg0", "up"], "usage:"),
     (["event", "networkd", "routable"], "IFACE"),
+    (["attach"], "usage:"), (["detach"], "usage:"), (["attach", "wg0", "Users"], "'Users' is no KEY=VALUE"),
     (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file"),
 ]
 
@@ -261,6 +262,24 @@ def test_what_is_written_is_roots(lab):
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH), path
 
 
+def test_what_was_remembered_of_a_gateway_goes_with_its_file(lab):
+    """Not with a run over some, nor while a file is bad that may be the one."""
+    marks = [lab.run_dir / "custom-gateway" / what / "gone" for what in ("stopped", "tunnel")]
+    for mark in [*marks, marks[0].with_name("wg0")]:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text("by-hand\n")
+    lab.config("wg0", USERS)
+    lab.cg("reapply", "wg0")
+    bad = lab.config("gone", "Users=0")
+    lab.cg("reapply", check=False)
+    lab.cg("reapply", "--dry-run", check=False)
+    assert all(mark.exists() for mark in marks)
+    bad.unlink()
+    lab.cg("reapply")
+    assert not any(mark.exists() for mark in marks)
+    assert marks[0].with_name("wg0").exists()
+
+
 def test_remove_works_whatever_the_configuration(lab):
     lab.config("wg0", USERS)
     lab.cg("reapply")
@@ -274,3 +293,18 @@ def test_help_is_no_error_if_asked_for(lab):
     assert "Commands:" in asked.stdout
     assert "Commands:" in missing.stderr
     assert (asked.returncode, missing.returncode) == (0, 2)
+
+
+@pytest.mark.parametrize("guard", ["yes", "required"])
+def test_status_needs_no_root(lab, guard):
+    """The guard is unknown then, which is no difference."""
+    lab.config("wg0", f"{USERS}\nGuard={guard}")
+    lab.cg("reapply")
+    lab.directory.chmod(0o755)
+    done = lab.run("host", "setpriv", "--reuid", "65534", "--clear-groups", lab.binary, "status",
+                   "--json")
+    [gateway] = json.loads(done.stdout)["gateways"]
+    assert gateway["guard"]["state"] == "unknown"
+    assert gateway["ipv4"] == {"state": "blocked", "should": "blocked"}
+    assert gateway["differences"] == []
+    assert "run this as root" in done.stdout

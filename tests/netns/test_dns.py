@@ -131,6 +131,28 @@ def test_of_a_gateway_that_is_no_more(lab):
     assert lab.cg("status").returncode == 0
 
 
+def test_of_a_gateway_that_is_no_more_while_the_system_gets_other_servers(lab):
+    """status has nothing to say of it; a reapply brings it up to date for services that still run."""
+    lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
+    lab.cg("reapply")
+    (lab.config_dir / "wg0.conf").unlink()
+    other = lab.directory / "resolv.conf"
+    other.write_text("nameserver 192.0.2.7\n")
+    other.chmod(0o644)
+
+    def with_other(*command):
+        return lab.run("host", "sh", "-ec", 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh",
+                       other, lab.binary, *command, check=False)
+
+    assert lab.cg("status", check=False).returncode == 3, "it names the tunnel's servers"
+    lab.cg("reapply")
+    assert lab.cg("status").returncode == with_other("status").returncode == 0
+    assert json.loads(with_other("status", "--json").stdout)["differences"] == []
+    assert servers(lab) == systems_servers()
+    assert with_other("reapply").returncode == 0
+    assert servers(lab) == ["192.0.2.7"]
+
+
 def test_a_bad_file_sets_nobodys_questions_free(lab):
     lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
     lab.cg("reapply")

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from lab import CONFINED, OTHER, PYTHON, Tunnel, wait_until
+from test_monitor import Monitor
 
 
 def nixos_iptables(table, log=True):
@@ -528,3 +529,73 @@ def test_a_firewall_that_refuses_is_a_warning(lab, tunnel):
     assert lab.ask(CONFINED) == "silence"
     lab.cg("reapply")
     assert lab.ask(CONFINED) == "wg0"
+
+
+def test_who_may_not_look_at_iptables_legacy_leaves_the_way_back(lab, tunnel):
+    """Our units may not: they have CAP_NET_ADMIN alone."""
+    if lab.run("host", "iptables-legacy", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip("this kernel has no ip_tables")
+    lab.sh("host", CLOSED["legacy-by-hand"])
+    configure(lab)
+    lab.cg("reapply")
+    before = [rules_by_source(lab, family) for family in (4, 6)]
+    assert before == [[tunnel.address[4]], [tunnel.address[6]]]
+    lab.run("host", "setpriv", "--bounding-set", "-all,+net_admin", "--inh-caps", "-all,+net_admin",
+            lab.binary, "reapply")
+    assert [rules_by_source(lab, family) for family in (4, 6)] == before
+
+
+# With the monitor
+
+def reaches_the_tunnel(lab):
+    return all(lab.ask(CONFINED, family) == "wg0" for family in (4, 6))
+
+
+@ALL
+def test_a_monitor_puts_them_back_behind_a_reload(lab, tunnel, firewall):
+    """Also where there was no firewall when it started."""
+    configure(lab)
+    monitor = Monitor(lab)
+    before = monitor.runs
+    for _ in range(2):
+        load(lab, firewall)
+        wait_until("answers", lambda: reaches_the_tunnel(lab))
+        assert len(ours(lab)) == len(FIREWALLS[firewall][1])
+    monitor.settle()
+    assert monitor.runs > before
+    assert lab.cg("status").returncode == 0
+    assert "changes rules, routes or a guard of ours" not in monitor.said
+
+
+def test_a_monitor_makes_a_way_back_for_a_check_that_comes_later(lab, tunnel):
+    configure(lab)
+    Monitor(lab)
+    lab.sh("host", by_hand("raw"))
+    wait_until("answers", lambda: reaches_the_tunnel(lab))
+    assert rules_by_source(lab) == [tunnel.address[6]]
+
+
+def test_a_monitor_answers_a_reload_once_and_not_itself(lab, tunnel):
+    load(lab, "nixos-nftables")
+    configure(lab)
+    monitor = Monitor(lab)
+    before = monitor.runs
+    load(lab, "nixos-nftables")
+    wait_until("our rules", lambda: len(ours(lab)) == 2)
+    monitor.settle()
+    assert monitor.runs == before + 1
+
+
+def test_what_else_goes_on_in_a_firewall_wakes_no_monitor(lab, tunnel):
+    """As fail2ban puts addresses into sets of firewalld's and takes them out again."""
+    load(lab, "firewalld")
+    lab.sh("host", "nft add set inet firewalld banned '{ type ipv4_addr; }'")
+    configure(lab)
+    monitor = Monitor(lab)
+    before = monitor.runs
+    lab.sh("host", *(f"nft add element inet firewalld banned '{{ 198.51.100.{n} }}'" for n in range(1, 9)),
+           "nft flush set inet firewalld banned",
+           "nft add rule inet firewalld filter_INPUT ip saddr @banned drop",
+           "nft add chain inet firewalld other", "nft delete chain inet firewalld other")
+    monitor.settle()
+    assert monitor.runs == before

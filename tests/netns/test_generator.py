@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the generator makes of a configuration. What systemd makes of that, tests/vm looks at."""
 
+import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import time
@@ -13,6 +15,7 @@ class Generator:
     def __init__(self, stage: pathlib.Path, directory: pathlib.Path):
         self.program = stage / "lib/systemd/system-generators/custom-gateway-generator"
         self.config, self.made = directory / "config", directory / "made"
+        self.root = directory / "root"  # of NetworkManager's profiles
         self.config.mkdir(mode=0o755)
 
     def write(self, name: str, *lines: str, mode: int = 0o644) -> None:
@@ -20,10 +23,21 @@ class Generator:
         path.write_text("\n".join(["[Gateway]", *lines]) + "\n")
         path.chmod(mode)
 
+    def attach(self, name: str, *lines: str) -> None:
+        """As "custom-gateway attach" keeps it."""
+        (self.config / "profiles").mkdir(mode=0o755, exist_ok=True)
+        self.write(f"profiles/{name}", *lines)
+
+    def profile(self, directory: str, uuid: str, *user: str) -> None:
+        path = self.root / directory / "NetworkManager/system-connections/a.nmconnection"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(["[connection]", "id=Work", f"uuid={uuid}", "[user]", *user]) + "\n")
+        path.chmod(0o600)
+
     def run(self) -> str:
         """What it says; it never fails."""
-        done = subprocess.run([self.program, self.made, "/nowhere", "/nowhere", self.config],
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run([self.program, self.made, "/nowhere", "/nowhere", self.config, self.root],
+                              capture_output=True, text=True, check=True, timeout=20)
         return done.stderr
 
     def files(self) -> set[str]:
@@ -83,6 +97,60 @@ def test_a_bad_file_costs_its_gateway_alone_and_its_services_must_ask(generator)
     assert "Requires=" not in asks
 
 
+UUID = "0c1b4dca-7c5e-4d1a-8b9e-2f0f7d3a9b10"
+USER = ("custom-gateway.services=foo", "custom-gateway.users=nobody-knows-this-user")
+
+
+def dropins(generator):
+    return {name for name in generator.files() if name.endswith("gateway.conf") or "error" in name}
+
+
+def test_profiles_that_were_attached(generator):
+    generator.attach("Work", f"Connection={UUID}", "Services=foo bar", "DNS=auto")
+    generator.profile("etc", UUID, "custom-gateway.services=bar")  # changed since: not in force
+    assert generator.run() == ""
+    assert generator.files() == {
+        "foo.service.d/50-custom-gateway.conf", "bar.service.d/50-custom-gateway.conf",
+        "sysinit.target.wants/custom-gateway.service"}
+    text = (generator.made / "foo.service.d/50-custom-gateway.conf").read_text()
+    assert "\nRequires=custom-gateway@Work.service\n" in text
+    assert "/dns/Work/resolv.conf:/etc/resolv.conf\n" in text
+
+
+def test_profiles_that_only_root_writes(generator):
+    generator.profile("usr/lib", UUID, *USER)
+    assert generator.run() == ""
+    assert dropins(generator) == {"foo.service.d/50-custom-gateway.conf"}
+    generator.config.rmdir()
+    shutil.rmtree(generator.made)
+    generator.run()
+    assert dropins(generator) == {"foo.service.d/50-custom-gateway.conf"}
+
+
+def test_profiles_that_nobody_has_attached_bind_nobody(generator):
+    generator.profile("etc", UUID, *USER)
+    generator.profile("run", UUID, *USER)
+    generator.run()
+    assert not generator.made.exists()
+
+
+def test_a_bad_copy_of_a_profile_costs_its_gateway_alone(generator):
+    generator.write("Work", "Interface=wg0", "Services=other")
+    generator.attach("Work", f"Connection={UUID}", "Services=foo", "Nonsense=1")
+    generator.attach("Home", "Connection=home", "Services=bar")
+    assert "Work.conf: " in generator.run()
+    assert dropins(generator) == {
+        "other.service.d/50-custom-gateway.conf", "bar.service.d/50-custom-gateway.conf",
+        "foo.service.d/49-custom-gateway-error.conf"}
+
+
+def test_a_file_that_is_no_file_hangs_nobody(generator):
+    (generator.config / "profiles").mkdir(mode=0o755)
+    for path in ("wg0.conf", "profiles/wg1.conf"):
+        os.mkfifo(generator.config / path)
+    assert len(generator.run().splitlines()) == 2
+
+
 def test_it_never_fails(generator):
     generator.write("wg0", "Services=foo")
     generator.made.write_text("in the way")
@@ -92,11 +160,13 @@ def test_it_never_fails(generator):
 def test_it_is_fast(generator, record_property):
     for number in range(20):
         generator.write(f"wg{number}", f"Services=foo{number} bar{number}")
+        generator.attach(f"vpn{number}", f"Connection=vpn{number}", f"Services=attached{number}")
     took = []
     for _ in range(20):
         begun = time.monotonic()
         generator.run()
         took.append((time.monotonic() - begun) * 1000)
-    text = f"{statistics.median(took):.1f} ms for 20 gateways of 2 services, with the start of the process"
+    text = (f"{statistics.median(took):.1f} ms for 20 gateways of 2 services, and 20 in profiles,"
+            " with the start of the process")
     print(text)
     record_property("generator", text)

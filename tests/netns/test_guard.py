@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from lab import CONFINED, CONFINED_PORT, HERE, OTHER, PYTHON, Tunnel, wait_until
+from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, SERVER, Tunnel, wait_until
 
 WAYS = ["SO_BINDTODEVICE", "SO_BINDTODEVICE 6", "SO_BINDTODEVICE TCP", "IP_UNICAST_IF",
         "IPV6_UNICAST_IF", "IP_PKTINFO", "IPV6_PKTINFO", "broadcast", "multicast 6",
@@ -100,26 +100,59 @@ def test_bypasses_are_let_out(lab):
 
 
 FORGE = """
-import socket
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+import socket, sys
+address = sys.argv[1]
+is_six = ":" in address
+sock = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-sock.bind(("10.64.0.2", 0))
+sock.bind((address, 0))
 try:
-    sock.sendto(b"1 late", ("203.0.113.1", 7000))
+    sock.sendto(b"1 late", ("2001:db8:ffff::1" if is_six else "203.0.113.1", 7000))
 except PermissionError:
     pass
 """
 
+# Some addresses are compared one by one, many stand in a set.
+ADDRESSES = pytest.mark.parametrize("address,number", [
+    ("10.64.0.2", 0), ("fd00:64:a0::2", 0), ("10.64.0.2", 9), ("fd00:64:a0::2", 9)],
+    ids=["4", "6", "4-of-many", "6-of-many"])
+
+
+def add_addresses(lab, number):
+    for last in range(100, 100 + number):
+        lab.sh("host", f"ip addr add 10.64.0.{last}/32 dev wg0",
+               f"ip addr add fd00:64:a0::{last}/128 dev wg0 nodad")
+
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded):
+@ADDRESSES
+def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded, address, number):
     """As packets do that the kernel sends for a closed socket: they are nobody's. Here they are root's."""
     confine(lab, "Guard=yes" if guarded else "Guard=no")
     Tunnel(lab, 0).up()
+    add_addresses(lab, number)
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.run("host", PYTHON, "-c", FORGE)
+        lab.run("host", PYTHON, "-c", FORGE, address)
     assert (capture.leaks == 0) == guarded
+
+
+def test_addresses_that_are_only_like_the_tunnels_leave(lab):
+    """The last four bytes, which are looked at first, are the same; and in the header of the other
+    family they stand for something else."""
+    confine(lab)
+    Tunnel(lab, 0).up()
+    lab.sh("host", "ip addr add 2001:db8:1::2/128 dev wg0 nodad",
+           "ip addr add 2001:db8:1:5::2/128 dev eth0 nodad",
+           "ip addr del 2001:db8:1::2/64 dev eth0",
+           # bytes 12 to 15 of an IPv6 header are bytes 4 to 7 of its source: here 10.64.0.2
+           "ip addr add 2001:db8:a40:2::9/128 dev eth0 nodad")
+    lab.cg("reapply")
+    for source in "2001:db8:1:5::2", "2001:db8:a40:2::9":
+        with lab.capture() as capture:
+            lab.run("host", PYTHON, "-c", FORGE, source)
+        assert capture.leaks == 1  # as it is nobody's who is confined
+    assert dropped(lab) == 0
 
 
 @pytest.mark.parametrize("guarded", [False, True])
@@ -133,14 +166,16 @@ def test_nor_does_it_when_the_tunnel_is_gone(lab, guarded):
     tunnel.delete()
     lab.cg("reapply")
     with lab.capture() as capture:
-        lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"))
+        lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"),
+                "10.64.0.2")
     assert (capture.leaks == 0) == guarded
 
 
 LISTEN = """
 import socket, sys
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("10.64.0.2", 7500))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+sock = socket.socket(family, socket.SOCK_DGRAM)
+sock.bind((sys.argv[1], 7500))
 sock.settimeout(1.5)
 print("listening", flush=True)
 try:
@@ -151,16 +186,19 @@ except TimeoutError:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_what_comes_for_the_tunnels_address_by_the_lan_is_dropped(lab, guarded):
+@ADDRESSES
+def test_what_comes_for_the_tunnels_address_by_the_lan_is_dropped(lab, guarded, address, number):
     """CVE-2019-14899: a neighbour finds out about the tunnel by what its address answers."""
     confine(lab, "Guard=yes" if guarded else "Guard=no")
     Tunnel(lab, 0).up()
+    add_addresses(lab, number)
     lab.cg("reapply")
-    lab.sh("world", "ip route replace 10.64.0.2/32 via 192.0.2.2 dev eth0")
-    listener = lab.popen("host", PYTHON, "-c", LISTEN, stdout=-1, text=True)
+    is_six = ":" in address
+    lab.sh("world", f"ip route replace {address} via {LAN[6 if is_six else 4]} dev eth0")
+    listener = lab.popen("host", PYTHON, "-c", LISTEN, address, stdout=-1, text=True)
     assert listener.stdout.readline() == "listening\n"
-    lab.run("world", PYTHON, "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
-            ".sendto(b'probe', ('10.64.0.2', 7500))")
+    lab.run("world", PYTHON, "-c", f"import socket; socket.socket(socket.AF_INET{'6' if is_six else ''}, "
+            f"socket.SOCK_DGRAM).sendto(b'probe', ('{address}', 7500))")
     assert listener.communicate(timeout=10)[0].startswith("nothing" if guarded else "got")
 
 
@@ -213,6 +251,51 @@ def test_a_table_whose_name_only_begins_like_ours_is_none_of_ours(lab):
     lab.cg("remove")
     assert victim.exists()
     assert guard(lab) == ["custom-gateway-../../victim"]
+
+
+# The form in which the guard asks whose a packet is goes by who they are: comparisons, a set that
+# belongs to the rule, a set that belongs to the table. CONFINED is in all of them.
+FORMS = {"one": [(CONFINED, CONFINED)],
+         "two": [(CONFINED, CONFINED), (CONFINED + 2, CONFINED + 2)],
+         "range": [(CONFINED - 4, CONFINED + 4)],
+         "list": [(CONFINED - 8, CONFINED - 6), (CONFINED - 4, CONFINED - 4), (CONFINED, CONFINED)],
+         "other list": [(CONFINED + 2 * i, CONFINED + 2 * i) for i in range(100)],
+         "one and large range": [(CONFINED - 2, CONFINED - 2), (CONFINED, CONFINED + 2000)],
+         "large ranges": [(CONFINED - 2000, CONFINED), (CONFINED + 10, CONFINED + 2000)]}
+
+
+def users(form):
+    return "Users=" + " ".join(f"{first}-{last}" for first, last in form)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_all_whom_it_names_are_held_and_nobody_else(lab, form):
+    lab.config("wg0", f"{users(form)}\nGuard=yes")
+    lab.cg("reapply")
+    for first, last in (form[0], form[-1]):
+        assert {escape(lab, "SO_BINDTODEVICE", uid) for uid in (first, last)} == {"EPERM"}
+    for uid in form[0][0] - 1, form[-1][1] + 1, 1, 0:
+        assert escape(lab, "SO_BINDTODEVICE", uid) == "sent"
+    assert lab.cg("status", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("how", ["refilled", "replaced"])
+def test_a_change_of_whom_it_holds_lets_nobody_out_who_stays(lab, how):
+    lab.config("wg0", f"{users(FORMS['one'])}\nGuard=yes")
+    Tunnel(lab, 0).up()
+    lab.cg("reapply")
+    flood = lab.popen("host", PYTHON, "-c", FLOOD, str(CONFINED), stdout=-1, text=True)
+    assert flood.stdout.readline() == "flooding\n"
+    # from each form to each other one
+    for form in [form for one in FORMS.values() for other in FORMS.values() for form in (one, other)]:
+        lab.config("wg0", f"{users(form)}\nGuard=yes")
+        if how == "replaced":
+            (lab.run_dir / "custom-gateway" / "guard" / "wg0").unlink(missing_ok=True)
+        lab.cg("reapply")
+    flood.terminate()
+    tried, sent = map(int, flood.communicate()[0].split())
+    assert tried > 10000
+    assert sent == 0
 
 
 @pytest.mark.parametrize("how", ["refilled", "replaced"])
@@ -350,13 +433,16 @@ def test_connect_fails_at_once_and_does_not_hang(lab):
     assert done.stdout == "ECONNREFUSED\n"
 
 
-def test_a_connection_from_before_ends_with_its_program(lab):
-    """Else the kernel would send again, for minutes, what belongs to nobody any more."""
+def test_a_connection_that_is_open_ends_with_its_program(lab):
+    """Else the kernel would send again, for minutes, what belongs to nobody any more. Those from before are
+    ended by a run (test_sockets.py), so the guard is put back without one here."""
+    confine(lab)
+    lab.cg("reapply")
+    lab.sh("host", "nft list ruleset >/run/saved", "nft flush ruleset")
     program = lab.popen("host", PYTHON, "-c", CONNECT, str(CONFINED), "before", stdin=-1, stdout=-1,
                         text=True)
     assert program.stdout.readline() == "done\n"
-    confine(lab)
-    lab.cg("reapply")
+    lab.sh("host", "nft -f /run/saved")
     with lab.capture() as capture:
         program.stdin.write("go on\n")
         program.stdin.flush()
@@ -381,6 +467,68 @@ def test_two_tunnels_with_one_address_leave_each_other_alone(lab):
                   for status in (before, after)]
     assert dropped_by == [[0, 0], [0, 0]]
     assert escape(lab, "SO_BINDTODEVICE") == "EPERM"
+
+
+# Opens a connection in each family, and ends in the midst of them.
+TALK = """
+import os, socket, sys
+os.setresuid(*[int(sys.argv[1])] * 3)
+sockets = [socket.create_connection((server, int(sys.argv[2]))) for server in sys.argv[3:]]
+for sock in sockets:
+    sock.send(b"1 question\\n")
+    print(sock.recv(100).split()[1].decode(), flush=True)
+sys.stdin.read()
+"""
+LEFT = """table inet left {
+  chain left {
+    type filter hook postrouting priority 299
+    oifname eth0 ip saddr 10.64.0.2 counter
+    oifname eth0 ip6 saddr fd00:64:a0::2 counter
+  }
+}"""
+
+
+def left_by_lan(lab):
+    """Packets with the tunnel's addresses."""
+    listed = json.loads(lab.sh("host", "nft -j list table inet left"))["nftables"]
+    return [entry["rule"]["expr"][-1]["counter"]["packets"] for entry in listed if "rule" in entry]
+
+
+@pytest.fixture
+def at_rest(lab):
+    """A gateway that confines nobody at the moment: nobody here can tell whom its service runs as."""
+    lab.config("wg0", "Services=foo\nGuard=yes")
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    lab.sh("host", f"echo '{LEFT}' | nft -f -")
+    return tunnel
+
+
+def test_at_rest_it_drops_what_the_kernel_repeats_for_closed_connections(lab, at_rest):
+    """Whose these were no uid tells any more, and the way through the tunnel is gone."""
+    servers = list(SERVER.values())
+    lab.sh("host", *(f"ip route add {server} dev wg0" for server in servers))
+    talker = lab.popen("host", PYTHON, "-c", TALK, OTHER, 7001, *servers, stdin=-1, stdout=-1, text=True)
+    assert [talker.stdout.readline().strip() for _ in servers] == list(at_rest.address.values())
+    lab.sh("host", *(f"ip route del {server} dev wg0" for server in servers))
+    talker.stdin.close()  # the first FIN is the program's yet, and nobody's business
+    wait_until("what is repeated", lambda: dropped(lab) >= 2 * len(servers))
+    assert max(left_by_lan(lab)) <= 1
+
+
+def test_at_rest_it_leaves_others_the_address(lab, at_rest):
+    """One that another interface gets without our being told, as a second tunnel of one provider."""
+    at_rest.delete()
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add 10.64.0.2/32 dev eth0",
+           "ip route replace default via 192.0.2.1 src 10.64.0.2")
+    lab.sh("world", "ip route add 10.64.0.2/32 via 192.0.2.2 dev eth0")
+    assert lab.ask(OTHER) == lab.ask(OTHER, kind="tcp") == "wg0"  # by the address that was seen
+    assert left_by_lan(lab)[0] > 2
+    assert guard(lab) == ["custom-gateway-wg0", "left"]
+    lab.cg("remove")
+    assert guard(lab) == ["left"]
 
 
 def test_others_tables_are_left_alone(lab):

@@ -133,6 +133,36 @@ def test_it_goes_with_its_gateway(lab, monitor):
     assert lab.nothing_is_left()
 
 
+def test_whom_it_alone_holds_is_not_let_go_while_somebody_may_be_missing(lab):
+    """A file is bad, so who stands in none may stand in that one. Others take away all that they can."""
+    lab.config("wg0", f"Users={CONFINED} {OTHER}\nGuard=yes")
+    lab.cg("reapply")
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    lab.config("wg1", "Users=")
+    monitor = Monitor(lab)
+    wait_until("the copy", lambda: len(owned(lab)) == 1)
+    monitor.signal(signal.SIGSTOP)
+    lab.sh("host", "nft flush ruleset", "ip -4 rule flush", "ip -6 rule flush",
+           "ip -4 rule add lookup main priority 32766", "ip -6 rule add lookup main priority 32766")
+    assert escape(lab, OTHER, 7001) == "EPERM"
+    monitor.signal(signal.SIGCONT)
+    wait_until("the guard", lambda: "custom-gateway-wg0" in tables(lab))
+    monitor.settle()
+    assert escape(lab, OTHER, 7001) == "EPERM"
+    lab.sh("host", "nft flush ruleset")
+    assert escape(lab, OTHER, 7001) == "EPERM"
+
+
+def test_one_gateway_that_fails_does_not_freeze_the_copies_of_others(lab, monitor):
+    """Here its resolv.conf cannot be written."""
+    (lab.run_dir / "custom-gateway" / "dns" / "wg1" / "resolv.conf").mkdir(parents=True)
+    lab.config("wg1", f"Users={OTHER}\nGuard=yes\nDNS=10.64.0.1")
+    wait_until("a failure", lambda: "wg1/resolv.conf" in monitor.said)
+    lab.cg("remove", "wg0", check=False)
+    wait_until("its end", lambda: not any("wg0" in table for table in tables(lab)))
+    assert escape(lab) == "sent"
+
+
 def test_status_counts_what_it_dropped(lab, monitor):
     """Whichever of the two a packet meets first."""
     assert guard_in_status(lab) == {"state": "on", "dropped": 0, "owned": True}

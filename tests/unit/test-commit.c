@@ -14,6 +14,7 @@
 #include "rtnl.h"
 #include "runtime.h"
 #include "scenario.h"
+#include "stray.h"
 
 static const char *const all[] = {NULL};
 
@@ -24,6 +25,8 @@ static struct {
   guint done;    /* operations asked for so far */
   guint refused; /* the number of the one that is refused */
   char *leak;    /* the first */
+  guint ended;   /* gateways whose strays were ended ... */
+  guint loose;   /* ... while something of them was not held */
 } machine;
 
 gboolean __wrap_cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error);
@@ -31,6 +34,8 @@ gboolean
 __wrap_cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error);
 void __wrap_cg_runtime_forget_filter (const char *runtime_dir, const char *ifname);
 gboolean __wrap_cg_sysctl_write_filter (const char *ifname, int value, GError **error);
+void __wrap_cg_strays_note (const GArray *ops, const char *runtime_dir);
+void __wrap_cg_strays_end (CgNetlink *netlink, const CgTunnel *tunnel, const char *runtime_dir);
 
 static void
 look_for_leak (void)
@@ -104,6 +109,40 @@ __wrap_cg_sysctl_write_filter (const char *ifname, int value, GError **error)
   return FALSE;
 }
 
+void
+__wrap_cg_strays_note (const GArray *ops, const char *runtime_dir)
+{
+  (void) runtime_dir;
+  g_assert_cmpuint (machine.done, ==, 0); /* before anything */
+  g_assert_nonnull (ops);
+}
+
+static gboolean
+rule_stands (guint8 family, guint32 table, CgUidRange uids)
+{
+  for (guint i = 0; i < machine.kernel->rules->len; i++) {
+    const CgRule *rule = &g_array_index (machine.kernel->rules, CgRule, i);
+    if (rule->family == family && rule->table == table && rule->uids.first == uids.first &&
+        rule->uids.last == uids.last)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* What the kernel may send then must be led by the new rules. */
+void
+__wrap_cg_strays_end (CgNetlink *netlink, const CgTunnel *tunnel, const char *runtime_dir)
+{
+  const GArray *uids = tunnel->gateway->uids;
+  (void) netlink;
+  (void) runtime_dir;
+  machine.ended++;
+  for (guint i = 0; i < uids->len; i++)
+    for (guint family = 0; family < CG_N_FAMILIES; family++)
+      machine.loose += !rule_stands ((guint8) cg_families[family], tunnel->table,
+                                     g_array_index (uids, CgUidRange, i));
+}
+
 /* Returns what cg_commit() returns. */
 static gboolean
 commit (const Scenario *scenario, guint refused, GError **error)
@@ -112,6 +151,7 @@ commit (const Scenario *scenario, guint refused, GError **error)
   kernel_show (scenario->kernel, scenario->after->facts);
   g_autoptr (CgPlan) plan = cg_plan_new (scenario->after->facts, NULL);
   g_autoptr (GArray) ops = cg_diff (plan, scenario->after->facts, scope);
+  cg_strays_add_ops (ops, plan, scenario->after->facts, scope);
   g_clear_pointer (&machine.leak, g_free);
   machine.scenario = scenario;
   machine.kernel = scenario->kernel;
@@ -182,6 +222,22 @@ the_next_run_mends_a_refusal (void)
   }
 }
 
+static void
+strays_are_ended_where_they_are_held (void)
+{
+  machine.ended = machine.loose = 0;
+  for (guint seed = 0; seed < 40; seed++) {
+    gboolean refused = TRUE;
+    for (guint number = 0; refused; number++) {
+      g_autoptr (Scenario) scenario = scenario_new (seed);
+      refused = !commit (scenario, number, NULL);
+    }
+  }
+  g_test_message ("%u times", machine.ended);
+  g_assert_cmpuint (machine.ended, >, 40);
+  g_assert_cmpuint (machine.loose, ==, 0);
+}
+
 /* Behind a refusal a rule may still confine him whose servers would become the system's. */
 static void
 no_servers_are_released_behind_a_refusal (void)
@@ -222,6 +278,8 @@ main (int argc, char **argv)
   g_test_add_func ("/commit/the-next-run-mends-a-refusal", the_next_run_mends_a_refusal);
   g_test_add_func ("/commit/no-servers-are-released-behind-a-refusal",
                    no_servers_are_released_behind_a_refusal);
+  g_test_add_func ("/commit/strays-are-ended-where-they-are-held",
+                   strays_are_ended_where_they_are_held);
   int status = g_test_run ();
   g_free (machine.leak);
   return status;

@@ -10,7 +10,8 @@
 #define AT       "wg0.conf: [Gateway] "
 #define USERS    "[Gateway]\nUsers="
 #define NO_IFNAME                                                                                  \
-  "; give 1 to 15 characters without white space, any of /:*\\\", and not 'all' or 'default'"
+  "; give 1 to 15 characters, none of them white space or one of / : \" \\ *, and not 'all' or "   \
+  "'default'"
 #define ROOT_REMEDY                                                                                \
   "; the tunnel's own packets are root's; run what is to be confined as a user of its own"
 #define SEE_NMCLI "; give the id or UUID that 'nmcli connection show' lists"

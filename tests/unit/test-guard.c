@@ -31,41 +31,64 @@ typedef struct {
   const char *lacks; /* or NULL */
 } TextCase;
 
-#define OWN "meta l4proto { 4, 41, 47, 50, 51 } accept; "
+#define OWN  "chain own { meta l4proto { 4, 41, 47, 50, 51 } accept; "
+#define REST "oifname \"lo\" accept; jump own; goto stop; }; "
 
 static const TextCase text_cases[] = {
     {"uids", "Users=alice 2000-2010\nGuard=yes", "10.0.0.2",
      "set uids { typeof meta skuid; flags interval; elements = { 1500, 2000-2010 }; }; ", NULL},
-    {"ways", "Users=alice\nGuard=yes", "10.0.0.2",
-     "chain ways { oifname \"lo\" accept; oifname \"wg0\" accept; goto stop; }; ",
+    {"one-uid", "Users=alice\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 1500 goto confined; @nh", "@uids"},
+    {"one-range", "Users=2000-2010\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 2000-2010 goto confined; @nh", "@uids"},
+    {"two-uids", "Users=alice 1502\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 1500 goto confined; meta skuid 1502 goto confined; @nh", "@uids"},
+    {"three-uids", "Users=alice 1502 1504\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid { 1500, 1502, 1504 } goto confined; @nh", "@uids"},
+    {"uid-and-range", "Users=alice 2000-2002\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid { 1500, 2000, 2001, 2002 } goto confined; @nh", "@uids"},
+    {"large-range", "Users=10000-20000\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid 10000-20000 goto confined; @nh", "@uids"},
+    {"uid-and-large-range", "Users=alice 10000-20000\nGuard=yes", "10.0.0.2",
+     "accept; meta skuid 1500 goto confined; meta skuid 10000-20000 goto confined; @nh", "@uids"},
+    {"large-ranges", "Users=10000-20000 30000-40000\nGuard=yes", "10.0.0.2",
+     "policy accept; meta skuid @uids goto confined; @nh", "skuid 1"},
+    {"ways", "Users=alice\nGuard=yes", "10.0.0.2", "chain ways { oifname \"wg0\" accept; " REST,
      "daddr { 10.0.0.2/32 } accept"},
     {"no-ipv6", "Users=alice\nGuard=yes\nIPv6=block", "10.0.0.2",
-     "oifname \"lo\" accept; meta nfproto ipv4 oifname \"wg0\" accept; goto stop", NULL},
+     "chain ways { meta nfproto ipv4 oifname \"wg0\" accept; " REST, NULL},
     {"bypass", "Users=alice\nGuard=yes\nBypass=192.0.2.0/24 198.51.100.7 fd00::/8", "10.0.0.2",
-     "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; goto stop",
+     "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; jump own; "
+     "goto stop; }; ",
      NULL},
     {"dns", "Users=alice\nGuard=yes\nDNS=10.0.0.1 fd00::1", "10.0.0.2",
-     "chain confined { " OWN
-     "meta l4proto { tcp, udp } th dport 53 ip daddr { 10.0.0.1/32 } goto ways; "
-     "meta l4proto { tcp, udp } th dport 53 ip6 daddr { fd00::1/128 } goto ways; "
-     "meta l4proto { tcp, udp } th dport 53 goto stop; goto ways; }; ",
+     "chain questions { jump own; ip daddr { 10.0.0.1/32 } goto ways; "
+     "ip6 daddr { fd00::1/128 } goto ways; goto stop; }; "
+     "chain confined { th dport 53 meta l4proto { tcp, udp } goto questions; goto ways; }; ",
      NULL},
     {"dns-still-unknown", "Users=alice\nGuard=yes\nDNS=auto", "10.0.0.2",
-     "chain confined { " OWN "meta l4proto { tcp, udp } th dport 53 goto stop; goto ways; }; ",
-     NULL},
+     "chain questions { jump own; goto stop; }; ", NULL},
     {"stop", "Users=alice\nGuard=yes", "10.0.0.2",
      "chain stop { counter name dropped; fib saddr type local meta l4proto tcp reject with tcp "
      "reset; drop; }; ",
      NULL},
-    {"no-dns", "Users=alice\nGuard=yes\n", "10.0.0.2", "chain confined { " OWN "goto ways; }; ",
+    {"no-dns", "Users=alice\nGuard=yes\n", "10.0.0.2", "chain confined { goto ways; }; ",
      "th dport"},
     {"no-wireguard", "Users=alice\nGuard=yes\n", "10.0.0.2",
      "set endpoints4 { type ipv4_addr . inet_service; }; ", "sport"},
     {"own-address-leaves", "Users=alice\nGuard=yes", "10.0.0.2",
-     "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\" } counter name dropped drop; ", "ip6"},
-    {"own-address-comes", "Users=alice\nGuard=yes", "fd00::2",
-     "ip6 daddr { fd00::2/128 } iifname != { \"lo\", \"wg0\" } counter name dropped drop; ",
+     "; @nh,96,32 0x0a000002 ip saddr 10.0.0.2 oifname != \"lo\" oifname != \"wg0\" counter name "
+     "dropped drop; ",
+     "ip6"},
+    {"own-address-comes", "Users=alice\nGuard=yes", "fd00::77:2",
+     "; @nh,288,32 0x00770002 ip6 daddr fd00::77:2 iifname != \"lo\" iifname != \"wg0\" counter "
+     "name "
+     "dropped drop; ",
      "ip daddr"},
+    {"own-address-comes-4", "Users=alice\nGuard=yes", "10.0.0.2",
+     "; @nh,128,32 0x0a000002 ip daddr 10.0.0.2 iifname", NULL},
+    {"own-address-leaves-6", "Users=alice\nGuard=yes", "fd00::77:2",
+     "; @nh,160,32 0x00770002 ip6 saddr fd00::77:2 oifname", NULL},
     {"one-line", "Users=alice\nGuard=yes", "10.0.0.2", "table inet custom-gateway-wg0 { ", "\n"},
 };
 
@@ -90,7 +113,7 @@ add_endpoint (CgTunnel *tunnel, const char *address, guint16 port)
   g_array_append_val (tunnel->wireguard.endpoints, endpoint);
 }
 
-/* The tunnel's own packets pass before any other question is asked. */
+/* The tunnel's own packets are known before any question for names is stopped. */
 static void
 wireguard_is_known_by_its_port_and_where_it_sends (void)
 {
@@ -104,10 +127,10 @@ wireguard_is_known_by_its_port_and_where_it_sends (void)
   static const char *const wanted[] = {
       "elements = { 192.0.2.1 . 51821, 192.0.2.9 . 53 }; }; ",
       "set endpoints6 { type ipv6_addr . inet_service; elements = { 2001:db8::1 . 443 }; }; ",
-      "chain confined { " OWN "udp sport 51820 ip daddr . udp dport @endpoints4 accept; "
-      "udp sport 51820 ip daddr . udp dport @learned4 accept; "
-      "udp sport 51820 ip6 daddr . udp dport @endpoints6 accept; "
-      "udp sport 51820 ip6 daddr . udp dport @learned6 accept; meta l4proto { tcp, udp } th dport",
+      OWN "udp sport 51820 ip daddr . udp dport @endpoints4 accept; "
+          "udp sport 51820 ip daddr . udp dport @learned4 accept; "
+          "udp sport 51820 ip6 daddr . udp dport @endpoints6 accept; "
+          "udp sport 51820 ip6 daddr . udp dport @learned6 accept; }; ",
       "goto confined; udp sport 51820 update @learned4 { ip daddr . udp dport }; ",
       "; udp sport 51820 update @learned6 { ip6 daddr . udp dport }; ",
   };
@@ -125,7 +148,7 @@ wireguard_with_a_mark_is_known_by_that (void)
   tunnel->wireguard.mark = 0xca6c;
   add_endpoint (tunnel, "192.0.2.1", 51821);
   g_autofree char *text = cg_guard_text (tunnel, NULL);
-  g_assert_nonnull (strstr (text, "udp sport 51820 meta mark 0x0000ca6c accept; goto ways"));
+  g_assert_nonnull (strstr (text, OWN "udp sport 51820 meta mark 0x0000ca6c accept; }; "));
   g_assert_null (strstr (text, "@learned"));
   g_assert_null (strstr (text, "@endpoints"));
 }
@@ -139,9 +162,28 @@ all_who_carry_the_address_may_use_it (void)
   g_ptr_array_add (tunnel->sharers, g_strdup ("wg1"));
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   g_assert_nonnull (
-      strstr (text, "ip saddr { 10.0.0.2/32 } oifname != { \"lo\", \"wg0\", \"wg1\" }"));
+      strstr (text, "ip saddr 10.0.0.2 oifname != \"lo\" oifname != \"wg0\" oifname != \"wg1\" c"));
   g_assert_nonnull (
-      strstr (text, "ip daddr { 10.0.0.2/32 } iifname != { \"lo\", \"wg0\", \"wg1\" }"));
+      strstr (text, "ip daddr 10.0.0.2 iifname != \"lo\" iifname != \"wg0\" iifname != \"wg1\" c"));
+}
+
+static void
+many_addresses_stand_in_a_set (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes", "10.0.0.2");
+  const CgPrefix address = g_array_index (tunnel->held, CgPrefix, 0);
+  for (guint i = 1; i < 8; i++)
+    g_array_append_val (tunnel->held, address);
+  g_autofree char *some = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (some, "ip saddr 10.0.0.2 "));
+  g_assert_null (strstr (some, "addr {"));
+
+  g_array_append_val (tunnel->held, address);
+  g_autofree char *many = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (many, "ip saddr { 10.0.0.2/32, "));
+  g_assert_nonnull (strstr (many, "ip daddr { 10.0.0.2/32, "));
+  g_assert_null (strstr (many, "@nh"));
 }
 
 static void
@@ -149,6 +191,20 @@ table_of_a_name_with_an_at (void)
 {
   g_autofree char *table = cg_nft_table_of ("work@home");
   g_assert_cmpstr (table, ==, "custom-gateway-work/40home");
+}
+
+/* Who says which servers to ask says which by the tunnel, and not who on this machine or behind a
+ * bypass is to ask for him. */
+static void
+servers_of_the_tunnel_are_asked_by_it_alone (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Users=alice\nGuard=yes\nDNS=auto", "10.0.0.2");
+  CgPrefix server = {.family = AF_INET, .length = 32, .address = {192, 168, 122, 1}};
+  g_array_append_val (tunnel->gateway->dns, server);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (
+      strstr (text, "ip daddr { 192.168.122.1/32 } oifname \"wg0\" goto ways; goto stop; "));
 }
 
 static void
@@ -306,8 +362,39 @@ holds_the_addresses_of_before (void)
   g_clear_pointer (&tunnel->addresses, g_array_unref);
   tunnel->ifindex = 0;
   g_autofree char *text = cg_guard_text (tunnel, NULL);
-  g_assert_nonnull (strstr (text, "ip saddr { 10.0.0.2/32 } oifname != "));
-  g_assert_nonnull (strstr (text, "ip daddr { 10.0.0.2/32 } iifname != "));
+  g_assert_nonnull (strstr (text, "ip saddr 10.0.0.2 oifname != "));
+  g_assert_nonnull (strstr (text, "ip daddr 10.0.0.2 iifname != "));
+}
+
+/* Its services were stopped, and their connections are still to be closed by the kernel. */
+static void
+at_rest_holds_what_is_nobodys (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_tunnel (world, "Services=a\nGuard=required", "10.0.0.2");
+  CgGateway *gateway = world->config->gateways->pdata[0];
+  gateway->stopped = TRUE;
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_assert_cmpuint (plan->guards->len, ==, 1);
+  g_assert_false (g_array_index (plan->guards, CgGuardPlan, 0).required);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "set uids { typeof meta skuid; flags interval; }; "));
+  const char *anybody = strstr (text, "policy accept; meta skuid != 4294967295 accept; "),
+             *address = strstr (text, "ip saddr ");
+  g_assert_true (anybody && address && anybody < address);
+  g_assert_null (strstr (text, "goto confined"));
+  g_assert_true (g_str_has_suffix (text, "hook prerouting priority -350; policy accept; }; }"));
+
+  add_found (world, "wg0", "same", "1500");
+  add_saved (world, "wg0", "another", "same");
+  g_autofree char *ops = run (world);
+  const char *wide = strstr (ops, "elements = { 1500 }"), *rest = strstr (ops, "flags interval; }");
+  g_assert_true (wide && rest && wide < rest);
+
+  g_array_set_size (tunnel->held, 0);
+  g_autofree char *without = run (world);
+  g_assert_null (strstr (without, "meta skuid"));
+  g_assert_nonnull (strstr (without, "delete table inet custom-gateway-wg0; "));
 }
 
 /* What is taken away and made anew is not there for a packet on its way; another table is. */
@@ -481,7 +568,11 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/guard/text", text_cases, text_has);
   g_test_add_func ("/guard/addresses-of-before", holds_the_addresses_of_before);
+  g_test_add_func ("/guard/many-addresses-stand-in-a-set", many_addresses_stand_in_a_set);
+  g_test_add_func ("/guard/at-rest", at_rest_holds_what_is_nobodys);
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
+  g_test_add_func ("/guard/servers-of-the-tunnel-are-asked-by-it-alone",
+                   servers_of_the_tunnel_are_asked_by_it_alone);
   g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
                    belongs_to_a_monitor_under_another_name);
   g_test_add_func ("/guard/tables-are-known-by-their-exact-names",

@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netconf.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -224,6 +225,41 @@ guards_and_who_broke_them (void)
   g_assert_cmpstr (culprit.name, ==, "rogue");
 }
 
+static CgConcern
+firewall_says (guint8 type, guint8 family, const char *table, const char *chain, guint32 port)
+{
+  Message space;
+  CgCulprit culprit = {0};
+  struct nlmsghdr *message = start (&space, (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type), port);
+  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->nfgen_family = family;
+  mnl_attr_put_strz (message, CG_NFT_TABLE, table);
+  mnl_attr_put_strz (message, NFTA_RULE_CHAIN, chain); /* of an element, the name of its set */
+  CgConcern concern = cg_interest_in_nft (message, OWN, &culprit);
+  g_assert_cmpuint (culprit.port, ==, 0); /* a firewall may do as it likes */
+  return concern;
+}
+
+static void
+rules_where_a_firewall_checks_the_reverse_path (void)
+{
+  static const char table[] = "firewalld", chain[] = "filter_PREROUTING";
+  const guint8 inet = NFPROTO_INET;
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWRULE, inet, table, chain, OTHERS), ==,
+                   CG_CONCERN_CHECK);
+  g_assert_cmpint (firewall_says (NFT_MSG_DELRULE, inet, table, chain, OTHERS), ==,
+                   CG_CONCERN_CHECK);
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWRULE, inet, table, chain, OWN), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWRULE, NFPROTO_IPV6, table, chain, OTHERS), ==,
+                   CG_CONCERN_NONE);
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWRULE, inet, table, "filter_INPUT", OTHERS), ==,
+                   CG_CONCERN_NONE);
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWRULE, inet, "filter", chain, OTHERS), ==,
+                   CG_CONCERN_NONE);
+  g_assert_cmpint (firewall_says (NFT_MSG_NEWSETELEM, inet, table, chain, OTHERS), ==,
+                   CG_CONCERN_NONE);
+}
+
 /* Whatever it was, it is looked at. */
 static void
 what_is_too_short_concerns_us (void)
@@ -253,6 +289,7 @@ main (int argc, char **argv)
   g_test_add_func ("/interest/routes", routes_of_ours_and_in_our_tables);
   g_test_add_func ("/interest/reverse-path", the_reverse_path_filter);
   g_test_add_func ("/interest/guards", guards_and_who_broke_them);
+  g_test_add_func ("/interest/checks", rules_where_a_firewall_checks_the_reverse_path);
   g_test_add_func ("/interest/malformed", what_is_too_short_concerns_us);
   return g_test_run ();
 }

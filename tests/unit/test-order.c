@@ -4,6 +4,7 @@
  * has another way out. Tried on many changes, each from one world to another, in a model of the
  * kernel. */
 
+#include "repair.h"
 #include "scenario.h"
 
 #include <linux/rtnetlink.h>
@@ -190,6 +191,52 @@ nobody_leaks_in_a_run_over_some_gateways (void)
   }
 }
 
+/* Somebody takes away all rules of ours, or some, and now and then routes too. */
+static void
+lose (Kernel *kernel, guint seed)
+{
+  for (guint i = kernel->rules->len; i-- > 0;)
+    if (g_array_index (kernel->rules, CgRule, i).protocol == CG_PROTOCOL && (seed + i) % 3 < 2)
+      g_array_remove_index (kernel->rules, i);
+  for (guint i = kernel->routes->len; seed % 2 && i-- > 0;)
+    if (g_array_index (kernel->routes, CgRoute, i).protocol == CG_PROTOCOL && (seed / 2 + i) % 2)
+      g_array_remove_index (kernel->routes, i);
+}
+
+/* What the first half of a monitor's repair does, by the answers of before. */
+static guint
+repair (const Scenario *scenario, guint seed)
+{
+  CgConfig *config = scenario->before->config;
+  kernel_show (scenario->kernel, scenario->before->facts);
+  config->incomplete = TRUE;
+  g_autoptr (CgPlan) plan = cg_plan_new (scenario->before->facts, NULL);
+  g_autoptr (CgScope) scope = cg_scope_new (scenario->before->facts, all);
+  g_autoptr (GArray) ops = cg_diff (plan, scenario->before->facts, scope);
+  cg_repair_choose (ops);
+  config->incomplete = FALSE;
+  for (guint i = 0; i < ops->len; i++)
+    do_one (scenario->kernel, &g_array_index (ops, CgOp, i), seed);
+  assert_no_leak (scenario, scenario->kernel, seed, "the first half");
+  return ops->len;
+}
+
+/* Something is lost just when the answers would be others by now: what closes is back behind the
+ * first half, and nobody leaks in the second. */
+static void
+a_repair_by_old_answers_closes (void)
+{
+  guint operations = 0;
+  for (guint seed = 0; seed < N_SCENARIOS; seed++) {
+    g_autoptr (Scenario) scenario = scenario_new (seed);
+    lose (scenario->kernel, seed);
+    operations += repair (scenario, seed);
+    change (scenario, scenario->after, scenario->kernel, G_MAXUINT, seed);
+    assert_done (scenario->after, scenario->kernel, seed);
+  }
+  g_assert_cmpuint (operations, >, N_SCENARIOS);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -201,5 +248,6 @@ main (int argc, char **argv)
   g_test_add_func ("/order/others-are-left-alone", others_are_left_alone);
   g_test_add_func ("/order/nobody-leaks-in-a-run-over-some-gateways",
                    nobody_leaks_in_a_run_over_some_gateways);
+  g_test_add_func ("/order/a-repair-by-old-answers-closes", a_repair_by_old_answers_closes);
   return g_test_run ();
 }

@@ -77,6 +77,14 @@ static const Case cases[] = {
      {{USR "/a.nmconnection", PROFILE "[user]\ncustom-gateway.users=dave\n"}},
      "| Work",
      NULL},
+    {"no profile at all, where it would count",
+     {{USR "/a.nmconnection", "[connection\nid=Work\n" DATA}},
+     "| ?",
+     "*'a.nmconnection'*"},
+    {"no profile at all, where it would not",
+     {{ETC "/a.nmconnection", "[connection\nid=Work\n" DATA}},
+     "|",
+     NULL},
     {"an unknown key",
      {{USR "/a.nmconnection", PROFILE DATA "custom-gateway.colour=red\n"}},
      "| Work",
@@ -184,6 +192,23 @@ others_may_not_write (void)
   cg_profiles_add (config, root, world_lookup);
   remove_tree (root);
   g_assert_cmpuint (config->gateways->len, ==, 0);
+  g_assert_true (config->incomplete); /* it may have counted until now */
+}
+
+/* A directory that others can change, or that nobody can look into. */
+static void
+a_place_that_is_not_to_be_trusted (void)
+{
+  g_autofree char *root = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  g_autofree char *ours = g_build_filename (root, OURS, NULL);
+  g_autofree char *attached = g_build_filename (ours, "profiles", NULL);
+  g_assert_cmpint (g_mkdir_with_parents (attached, 0755), ==, 0);
+  g_assert_cmpint (chown (attached, 1500, 0), ==, 0); /* empty, or so it seems */
+  g_autoptr (CgConfig) config = cg_config_load (ours, FALSE, world_lookup, NULL);
+  cg_profiles_add (config, root, world_lookup);
+  remove_tree (root);
+  g_assert_cmpuint (config->bad->len, ==, 1);
+  g_assert_false (cg_config_is_complete (config));
 }
 
 int
@@ -196,5 +221,7 @@ main (int argc, char **argv)
   }
   ADD_CASES ("/profiles", cases, case_is);
   g_test_add_func ("/profiles/others may not write", others_may_not_write);
+  g_test_add_func ("/profiles/a place that is not to be trusted",
+                   a_place_that_is_not_to_be_trusted);
   return g_test_run ();
 }

@@ -83,7 +83,7 @@ assert_reload (World *world, const char *expected)
   world->shelf =
       g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (CG_SHELF), bytes, FALSE));
   g_assert_true (g_variant_is_normal_form (world->shelf));
-  g_autoptr (CgConfig) again = cg_shelf_load (world->shelf, cg_user_lookup);
+  g_autoptr (CgConfig) again = cg_shelf_load (world->shelf, world->path, cg_user_lookup);
   g_autofree char *kept = describe (again);
   g_assert_cmpstr (kept, ==, expected);
 }
@@ -139,6 +139,46 @@ the_old_one_gives_way_to_a_new_one_with_its_uid (World *world, gconstpointer dat
   g_assert_cmpstr (found, ==, "b:1500 a! a! ");
 }
 
+static gboolean
+somebody_is_1500 (const char *name, guint32 *uid, GError **error)
+{
+  (void) name;
+  (void) error;
+  *uid = 1500;
+  return TRUE;
+}
+
+static gboolean
+nobody_answers (const char *name, guint32 *uid, GError **error)
+{
+  (void) name;
+  (void) uid;
+  g_set_error_literal (error, CG_ERROR, CG_ERROR_CONFIG, "the user database does not answer for");
+  return FALSE;
+}
+
+/* As when it is behind the network that has just gone. */
+static void
+a_user_whom_nobody_knows_any_more_stays (World *world, gconstpointer data)
+{
+  (void) data;
+  put (world, "a.conf", "[Gateway]\nUsers=alice 1600-1700\n");
+  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, somebody_is_1500, NULL);
+  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
+  g_autoptr (CgConfig) kept = cg_shelf_load (shelf, world->path, nobody_answers);
+  g_autofree char *found = describe (kept);
+  g_assert_cmpstr (found, ==, "a:1500 ");
+  const CgGateway *gateway = kept->gateways->pdata[0];
+  g_assert_cmpuint (gateway->uids->len, ==, 2);
+  g_assert_cmpuint (g_array_index (gateway->uids, CgUidRange, 1).last, ==, 1700);
+
+  g_autoptr (GVariant) next = g_variant_ref_sink (cg_shelf_new (kept));
+  g_assert_true (g_variant_equal (shelf, next));
+  g_autoptr (CgConfig) read = cg_shelf_reload (shelf, world->path, nobody_answers, NULL);
+  g_autofree char *reread = describe (read);
+  g_assert_cmpstr (reread, ==, "a:1500 a! ");
+}
+
 static void
 a_directory_that_cannot_be_read (World *world, gconstpointer data)
 {
@@ -172,6 +212,7 @@ main (int argc, char **argv)
   add ("/shelf/broken", a_broken_file_keeps_the_old_one);
   add ("/shelf/never-good", one_that_never_was_good_has_nothing_to_keep);
   add ("/shelf/conflict", the_old_one_gives_way_to_a_new_one_with_its_uid);
+  add ("/shelf/user-database", a_user_whom_nobody_knows_any_more_stays);
   add ("/shelf/directory", a_directory_that_cannot_be_read);
   return g_test_run ();
 }

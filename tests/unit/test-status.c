@@ -64,7 +64,7 @@ static const struct StatusCase {
   guint flags;
   Damage damage; /* to what should stand */
   const char *words;
-  guint differences;
+  guint differences; /* also that connections from before are to be ended */
 } status_cases[] = {
     {"up", "", LINK_ALL, do_nothing, "up, should be up; up, should be up", 0},
     {"half-up", "", IPV4, do_nothing, "up, should be up; blocked, should be blocked", 0},
@@ -72,13 +72,13 @@ static const struct StatusCase {
     {"released", "OnDown=release\n", 0, do_nothing,
      "released, should be released; released, should be released", 0},
     {"all-is-lost", "IPv6=block\n", IPV4, lose_everything,
-     "released, should be up; released, should be blocked", 5},
-    {"a-rule-is-lost", "", LINK_ALL, lose_a_rule, "partial, should be up; up, should be up", 1},
+     "released, should be up; released, should be blocked", 6},
+    {"a-rule-is-lost", "", LINK_ALL, lose_a_rule, "partial, should be up; up, should be up", 2},
     {"the-rules-are-lost", "", LINK_ALL, lose_the_rules,
-     "partial, should be up; partial, should be up", 2},
+     "partial, should be up; partial, should be up", 3},
     {"the-way-is-lost", "", LINK_ALL, lose_the_way, "blocked, should be up; up, should be up", 1},
     {"the-last-word-is-lost", "", LINK_ALL, lose_the_last_word,
-     "partial, should be up; up, should be up", 1},
+     "partial, should be up; up, should be up", 2},
 };
 
 static char *
@@ -136,6 +136,27 @@ leftovers_are_nobodys (void)
 }
 
 static void
+a_released_resolv_conf_is_no_leftover (void)
+{
+  g_autoptr (GArray) servers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  cg_resolvconf_parse ("nameserver 192.0.2.7\n", servers);
+  CgResolvConf released = {g_strdup ("wg7"), g_strdup ("/run/x/dns/wg7/resolv.conf"),
+                           cg_resolvconf_text_released (servers)};
+  CgResolvConf confined = {g_strdup ("wg8"), g_strdup ("/run/x/dns/wg8/resolv.conf"),
+                           g_strdup ("# custom-gateway(8): x\nnameserver 10.64.0.1\n")};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 7, LINK_ALL);
+  install_plan (world);
+  g_array_append_val (world->facts->resolvconfs, released);
+  g_autoptr (CgStatus) fine = cg_status_new (world->facts, all);
+  g_assert_false (cg_status_differs (fine));
+  g_array_append_val (world->facts->resolvconfs, confined);
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  g_assert_cmpuint (status->differences->len, ==, 1);
+  g_assert_true (g_str_has_suffix (status->differences->pdata[0], "/wg8/resolv.conf"));
+}
+
+static void
 named_say_nothing_of_leftovers (void)
 {
   static const char *const names[] = {"wg0", NULL};
@@ -162,8 +183,8 @@ each_difference_is_told_once (void)
   g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
   const CgGatewayStatus *first = status->gateways->pdata[0];
   const CgGatewayStatus *second = status->gateways->pdata[1];
-  g_assert_cmpuint (first->differences->len, ==, 6);
-  g_assert_cmpuint (second->differences->len, ==, 5);
+  g_assert_cmpuint (first->differences->len, ==, 7);
+  g_assert_cmpuint (second->differences->len, ==, 6);
   g_assert_cmpuint (status->differences->len, ==, 0);
 }
 
@@ -201,6 +222,7 @@ main (int argc, char **argv)
   g_test_set_nonfatal_assertions ();
   ADD_CASES ("/status", status_cases, tells);
   g_test_add_func ("/status/leftovers-are-nobodys", leftovers_are_nobodys);
+  g_test_add_func ("/status/released-resolv-conf", a_released_resolv_conf_is_no_leftover);
   g_test_add_func ("/status/named-say-nothing-of-leftovers", named_say_nothing_of_leftovers);
   g_test_add_func ("/status/each-difference-is-told-once", each_difference_is_told_once);
   g_test_add_func ("/status/filter-is-a-difference", filter_is_a_difference);

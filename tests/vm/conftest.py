@@ -81,10 +81,11 @@ def no_units(lan, clean):
     yield lan
     made = [path for path in services.UNITS.glob("*") if path not in before]
     names = " ".join(path.name for path in made if path.suffix in (".service", ".socket"))
-    sh(f"systemctl disable --now {names} 2>/dev/null || true", "systemctl stop 'each@*'",
+    # one reload for all, at the end: it takes a second or two here
+    sh(f"systemctl --no-reload disable --now {names} 2>/dev/null || true", "systemctl stop 'each@*'",
        "ip link del wg0 2>/dev/null || true")
     for path in made:
         path.unlink(missing_ok=True)
-    guest.no_gateways()
+    guest.no_gateways(reload=False)
     sh("systemctl stop 'custom-gateway@*'", "systemctl daemon-reload", "systemctl reset-failed",
        FORGET)

@@ -35,6 +35,10 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
           "serial-getty@ttyS0.service", "systemd-logind.service"]
 # Those a test starts that wants them: names are looked up in files and by DNS alone, as without them.
 DISABLED = ["systemd-resolved.service", "nscd.service", "avahi-daemon.service", "avahi-daemon.socket"]
+# systemd runs all generators at each of the many daemon-reloads. These have nothing to do there.
+GENERATORS = ["openvpn-generator"] + [f"systemd-{name}-generator" for name in (
+    "bless-boot", "cryptsetup", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local",
+    "run", "system-update", "sysv", "veritysetup")]
 PLAIN_NAMES = [
     'chroot "$1" systemctl disable --quiet ' + " ".join(DISABLED),
     "sed -i 's/^hosts:.*/hosts: files dns/' \"$1/etc/nsswitch.conf\"",
@@ -78,8 +82,10 @@ def _build(directory: pathlib.Path) -> None:
          *(f"--customize-hook={line}" for line in PLAIN_NAMES), RELEASE, str(root)],
         check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     shutil.copy(HERE / "init", root / "sbin" / "tests-init")
-    for unit in MASKED:
-        (root / "etc" / "systemd" / "system" / unit).symlink_to("/dev/null")
+    for place, names in (("system", MASKED), ("system-generators", GENERATORS)):
+        (root / "etc" / "systemd" / place).mkdir(exist_ok=True)
+        for name in names:
+            (root / "etc" / "systemd" / place / name).symlink_to("/dev/null")
     (root / "etc" / "fstab").write_text("/dev/vda / ext4 rw 0 1\n", encoding="ascii")
     (root / "etc" / "hostname").write_text("guest\n", encoding="ascii")
 

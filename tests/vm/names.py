@@ -24,6 +24,7 @@ LAN, TUNNEL, OTHER = "198.51.100.1", "198.51.100.66", "198.51.100.99"
 SERVERS = {"192.0.2.1": LAN, "10.66.0.1": TUNNEL, "10.66.0.9": OTHER}
 BOTH = "both.example"  # has an IPv6 address too
 UNITS = pathlib.Path("/run/systemd/system")
+GENERATOR = "/usr/lib/systemd/system-generators/custom-gateway-generator"
 
 _numbers = itertools.count()
 
@@ -98,9 +99,16 @@ def service(name: str, user: str) -> None:
 
 
 def bind(name: str, gateway: str) -> None:
-    """The drop-in that DNS= of the gateway asks for."""
-    text = sh(f"./dropin-dns /etc/custom-gateway/{gateway}.conf")
-    guest.write(str(UNITS / f"{name}.service.d" / "50-custom-gateway.conf"), text)
+    """What DNS= of the gateway puts into the drop-in of a service, and nothing else of that."""
+    place = pathlib.Path("/run/generated")
+    text = pathlib.Path(f"/etc/custom-gateway/{gateway}.conf").read_text(encoding="ascii")
+    guest.write(f"{place}/config/{gateway}.conf", f"{text}Services={name}\n")
+    sh(f"{GENERATOR} {place} {place} {place} {place}/config {place}/nothing")
+    dropin = pathlib.Path(f"{name}.service.d/50-custom-gateway.conf")
+    lines = [line for line in (place / dropin).read_text(encoding="ascii").splitlines()
+             if line.startswith(("BindReadOnlyPaths=", "TemporaryFileSystem="))]
+    assert lines
+    guest.write(str(UNITS / dropin), "\n".join(["[Service]", *lines]) + "\n")
 
 
 def inside(unit: str, *command: str) -> str:

@@ -25,7 +25,6 @@ import machine
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 INSIDE = "opt/tests"
-PROGRAMS = ["dropin-dns"]  # of ours, which only the tests run
 SERVER = HERE.parent / "netns" / "server.py"  # the laboratory of namespaces has the same
 
 
@@ -39,7 +38,7 @@ def install(build: pathlib.Path, destination: pathlib.Path) -> None:
                    stdout=sys.stderr, env={**os.environ, "DESTDIR": str(destination)})
 
 
-def pack(build: pathlib.Path, stage: pathlib.Path, archive: pathlib.Path, word: str) -> None:
+def pack(stage: pathlib.Path, archive: pathlib.Path, word: str) -> None:
     def of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
         member.uname = member.gname = "root"
@@ -47,7 +46,7 @@ def pack(build: pathlib.Path, stage: pathlib.Path, archive: pathlib.Path, word: 
 
     tests = stage / INSIDE
     tests.mkdir(parents=True)
-    for path in [*HERE.glob("*.py"), SERVER, *(build / "tests/vm" / program for program in PROGRAMS)]:
+    for path in [*HERE.glob("*.py"), SERVER]:
         shutil.copy(path, tests)
     (tests / "word").write_text(word, encoding="utf-8")
     shutil.copytree(HERE / "root", stage, symlinks=True, dirs_exist_ok=True)
@@ -99,7 +98,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="run-", dir=build) as name:
         directory = pathlib.Path(name)
         install(build / "guest", directory / "stage")
-        pack(build / "guest", directory / "stage", directory / "project.tar", arguments.word)
+        pack(directory / "stage", directory / "project.tar", arguments.word)
         with machine.booted(disk, directory / "project.tar", directory) as guest:
             ended = guest.watch(arguments.time_limit)
         return 0 if report(guest, ended, junitxml) else 1

@@ -10,6 +10,7 @@ import nm
 from guest import must_be_blocked, must_be_up, sh
 from people import alice_sends
 
+MONITOR = "custom-gateway-monitor.service"
 LIBNM = "/usr/lib/x86_64-linux-gnu/libnm.so.0"
 
 
@@ -156,6 +157,34 @@ def test_networkmanager_that_hangs_holds_nobody_up(tunnel):
     finally:
         sh("systemctl kill --signal CONT NetworkManager")
     sh("custom-gateway reapply")
+    must_be_up()
+
+
+@pytest.fixture
+def monitor(tunnel):
+    sh("nmcli connection up wg0", f"systemctl start {MONITOR}")
+    must_be_up()
+    sh(f"systemctl reload {MONITOR}")  # it has asked when this returns
+    yield
+    print(sh(f"journalctl -b -u {MONITOR} -o short-precise --no-pager | tail -n 30"))
+    sh(f"systemctl stop {MONITOR}")
+
+
+def test_a_loss_while_networkmanager_hangs(monitor):
+    """The rules do not wait for its answer; the tunnel counts as down only without one, and as up when
+    there is one again."""
+    sh("systemctl kill --signal STOP NetworkManager")
+    try:
+        with alice_sends(), guest.monitor() as events:
+            sh("ip rule del priority 500", "ip -6 rule del priority 500")
+            guest.wait_until("the end of the monitor's patience", lambda: not guest.is_up())
+            must_be_blocked()
+            lines = [line.partition("] ")[2] for line in events.lines]
+    finally:
+        sh("systemctl kill --signal CONT NetworkManager")
+    way_gone = next(i for i, line in enumerate(lines) if line.startswith("Deleted default dev wg0"))
+    assert len([line for line in lines[:way_gone] if line.startswith("500:")]) == 2, lines
+    guest.wait_until("up again", guest.is_up)
     must_be_up()
 
 

@@ -2,6 +2,10 @@
 """The guard and tunnels in the kernel, which the laboratory of namespaces may have to do without. What
 the kernel has wrapped up still carries the confined program's socket."""
 
+import errno
+import pathlib
+import socket
+
 import pytest
 
 import guest
@@ -131,3 +135,48 @@ def test_other_tunnels_of_the_kernel(confined, kind):
     finally:
         sh("ip -n world link del tunnel", "ip xfrm state flush", "ip xfrm policy flush",
            "ip -n world xfrm state flush", "ip -n world xfrm policy flush")
+
+
+ENDS = "203.0.113.1", PORTS[CONFINED]
+SETTLE = "custom-gateway-settle@wg0.service"  # a reapply in the sandbox of our units
+
+
+def wait_for_the_end() -> str:
+    with socket.create_connection(ENDS) as sock:
+        sock.settimeout(60)
+        try:
+            return sock.recv(1).decode() or "closed by the other side"
+        except OSError as error:
+            return errno.errorcode.get(error.errno, str(error))
+
+
+@pytest.fixture
+def connection(confined):
+    """alice's, from before; and nobody has asked for sockets yet."""
+    child = people.Child(CONFINED, wait_for_the_end)
+    # by /proc: ss(8) would have the module loaded. 01 is "established".
+    wait_until("the connection", lambda: "017100CB:1B58 01" in pathlib.Path("/proc/net/tcp").read_text(
+        encoding="ascii"))
+    sh("modprobe -r tcp_diag", "! grep -q ^tcp_diag /proc/modules")
+    yield child
+    sh("ss -K dst 203.0.113.1 || true")
+
+
+def test_a_connection_from_before_is_ended_in_the_sandbox(connection):
+    """It may load no modules; the kernel does that by itself."""
+    sh(f"systemctl start {SETTLE}", "grep -q ^tcp_diag /proc/modules")
+    assert connection.result() == "ECONNABORTED"
+    must_be_blocked()
+
+
+def test_a_kernel_without_tcp_diag(connection):
+    guest.write("/run/modprobe.d/tests.conf", "install tcp_diag /bin/false\n")
+    try:
+        said = sh("custom-gateway reapply 2>&1")
+        assert "wg0: connections from before are left: the kernel has no tcp_diag" in said
+        must_be_blocked()
+        sh("custom-gateway status")
+    finally:
+        pathlib.Path("/run/modprobe.d/tests.conf").unlink()
+    sh("ss -K dst 203.0.113.1")
+    assert connection.result() == "ECONNABORTED"

@@ -53,7 +53,7 @@ def monitor(clean):
     must_be_blocked()
     yield
     print(sh(f"journalctl -b -u {UNIT} -o cat --no-pager | tail -n 30"))
-    sh(f"systemctl disable --now {UNIT}")
+    sh(f"systemctl --no-reload disable --now {UNIT}")
     assert show("Result")["Result"] == "success"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import guest
 from guest import is_up, must_be_blocked, must_be_up, sh, wait_until
-from people import CONFINED, alice_sends, ask
+from people import CONFINED, OTHER, alice_sends, ask
 
 LAN = """[Match]
 Name=eth0
@@ -160,6 +160,8 @@ def test_without_the_snippet_networkd_throws_away_what_is_ours(wg0):
     try:
         sh("systemctl restart systemd-networkd")
         wait_until("the loss of the rules", lambda: not guest.rules(4) and not guest.rules(6))
+        # which networkd sets up anew, too, and without it there is nothing to be held from
+        wait_until("the LAN", lambda: ask(OTHER) == "lan")
         assert ask(CONFINED) == "EPERM", "the guard alone still holds"
     finally:
         SNIPPET.unlink()

@@ -7,12 +7,14 @@ import pytest
 
 import guest
 import nm
+import services
 from guest import must_be_blocked, must_be_released, must_be_up, sh
 from people import alice_sends
 
 USR = "/usr/lib/NetworkManager/system-connections"
 KEYFILE = pathlib.Path(f"{nm.ETC}/wg0.nmconnection")
 ATTACHED = pathlib.Path("/etc/custom-gateway/profiles/wg0.conf")
+WANTED_AT_BOOT = pathlib.Path("/run/systemd/generator/sysinit.target.wants/custom-gateway.service")
 USER = "\n[user]\ncustom-gateway.users=alice\ncustom-gateway.dns=auto\n"
 
 
@@ -97,6 +99,30 @@ def test_by_hand_where_networkmanager_only_reads(profile, networkmanager):
     assert guest.warnings() == ""
     sh(f"rm {USR}/wg0.nmconnection", "custom-gateway reapply")
     must_be_released()
+
+
+def test_services_of_a_profile_are_bound_like_those_of_a_file(profile):
+    services.unit("foo.service", services.SENDER)
+    try:
+        sh("systemctl daemon-reload", "custom-gateway attach wg0 Services=foo")
+        assert "foo.service is not bound" in guest.warnings()
+        sh("systemctl daemon-reload")
+        assert "bound" not in guest.warnings()
+        assert WANTED_AT_BOOT.is_symlink()
+        assert services.complaint("systemctl start foo")[0] == 1  # at once, without a tunnel
+        with services.nothing_on_the_lan():
+            sh("nmcli connection up wg0")
+            services.wait_for("custom-gateway@wg0", "active")
+            sh("systemctl start foo")
+            assert guest.is_up()
+            sh("nmcli connection down wg0")
+            services.wait_for("foo", "inactive")
+            services.settled()
+        assert guest.nobody_is_confined()
+    finally:
+        sh("systemctl stop foo", f"rm {services.UNITS}/foo.service", "custom-gateway detach wg0",
+           "systemctl daemon-reload")
+    assert not WANTED_AT_BOOT.is_symlink()
 
 
 def test_known_before_networkmanager_runs(profile):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Services under the real systemd: who is confined, and what happens to them with the tunnel."""
 
+import json
+
 import guest
 import people
 import services
@@ -29,7 +31,7 @@ def test_services_stop_and_start_with_the_tunnel(no_units):
         services.tunnel_down()
         settled()
         assert [state(name) for name in ("foo", "bar", "baz")] == ["inactive"] * 3
-    must_be_released()
+    must_be_released(guest.nobody_is_confined)
     with nothing_on_the_lan():
         services.tunnel_again()
         wait_for("foo", "active")
@@ -39,7 +41,7 @@ def test_services_stop_and_start_with_the_tunnel(no_units):
         sh("ip link del wg0")  # and nobody tells us
         wait_for("custom-gateway@wg0", "inactive")
         assert state("foo") == state("bar") == "inactive"
-        assert guest.nothing_is_left()
+        assert guest.nobody_is_confined()
         sh("systemctl disable foo")
         services.tunnel_up(no_units)
         wait_for("bar", "active")
@@ -68,7 +70,7 @@ def test_a_service_that_is_slow_to_stop_is_confined_to_its_last_packet(no_units)
         wait_for("custom-gateway@wg0", "inactive")
         assert services.left_by_tunnel() > before
     settled()
-    must_be_released()
+    must_be_released(guest.nobody_is_confined)
     # what the administrator has stopped stays so, until he starts it
     sh("custom-gateway reapply")
     settled()
@@ -77,6 +79,54 @@ def test_a_service_that_is_slow_to_stop_is_confined_to_its_last_packet(no_units)
     wait_for("slow", "active")
     must_be_up()
     sh("systemctl kill -s KILL slow")
+
+
+# Two connections in the tunnel, in whose midst the service ends
+TALKER = ("ExecStart=/bin/bash -c 'exec 3<>/dev/tcp/203.0.113.1/7000 4<>/dev/tcp/2001:db8:ffff::1/7000;"
+          " sleep infinity'")
+# What has the tunnel's addresses and is on its way to the LAN, before the guard and behind it
+ADDRESSES = """
+    oifname eth0 ip saddr 10.64.0.2 counter
+    oifname eth0 ip6 saddr fd00:64:a0::2 counter"""
+LAST_PACKETS = f"""table inet last {{
+  chain tried {{
+    type filter hook output priority 299{ADDRESSES}
+  }}
+  chain left {{
+    type filter hook postrouting priority 299{ADDRESSES}
+  }}
+}}"""
+
+
+def last_packets(chain):
+    listed = json.loads(sh(f"nft -j list chain inet last {chain}"))["nftables"]
+    return [entry["rule"]["expr"][-1]["counter"]["packets"] for entry in listed if "rule" in entry]
+
+
+def test_what_stopped_services_still_had_to_say_does_not_leave_by_the_lan(no_units):
+    """The kernel repeats the end of a connection for minutes, and it belongs to nobody."""
+    services.unit("foo.service", TALKER)
+    sh("systemctl enable foo")
+    services.gateway("wg0", "Services=foo")
+    services.tunnel_up(no_units)
+    wait_for("foo", "active")
+    wait_until("its connections", lambda: len(sh("ss -Htn state established dport 7000").split("\n")) == 3)
+    guest.write("/run/last.nft", LAST_PACKETS)
+    try:
+        services.tunnel_down()
+        settled()
+        must_be_released(guest.nobody_is_confined)
+        sh("nft -f /run/last.nft")
+        wait_until("another try, by both families", lambda: all(last_packets("tried")), 120)
+        assert last_packets("left") == [0, 0]
+        assert guest.status("wg0")["guard"]["state"] == "on"
+        sh("custom-gateway status", "custom-gateway remove wg0")
+        assert guest.nothing_is_left()
+    finally:
+        sh("nft delete table inet last || true")
+    services.tunnel_again()
+    wait_for("foo", "active")
+    must_be_up()
 
 
 def test_block_and_release_let_services_run(no_units):

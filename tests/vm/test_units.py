@@ -53,7 +53,7 @@ def test_wg_quick_as_the_unit_of_the_interface(no_units):
         sh("systemctl stop wg-quick@wg0")
         assert state("foo") == "inactive"
         services.settled()
-        assert guest.nothing_is_left()
+        assert guest.nobody_is_confined()
         sh("systemctl start wg-quick@wg0")
         wait_for("foo", "active")
         must_be_up()
