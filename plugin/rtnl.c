@@ -137,8 +137,8 @@ cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add)
   message->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
   /* Not NLM_F_EXCL: the kernel would compare each new rule with all that there are (fib_nl_newrule
    * in net/core/fib_rules.c), which doubles the time of a thousand. The lock and the diff keep us
-   * from adding one twice; one that is there twice confines as well, and the next diff removes it.
-   */
+   * from adding one twice. One that is there twice all the same, since a dump may leave out one
+   * while others take rules away, confines as well, and goes with its gateway. */
   message->nlmsg_flags = add ? NLM_F_CREATE : 0;
   if (!add && rule->message) {
     put_kept (message, rule->message);

@@ -31,11 +31,11 @@ write_all (int fd, const guint8 *bytes, gsize size)
 typedef struct {
   char byte; /* a message without any would not be seen to come */
   struct iovec part;
+  struct msghdr message;
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE (sizeof (int))];
-  } control;
-  struct msghdr message;
+  } control; /* the header has no size of its own, so it is the last */
 } Parcel;
 
 static void

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a packet costs: of a user who is confined and of one who is not, without a gateway, with its
-rules, with its rules and its guard; and what a rule and a chain cost that say nothing at all.
+rules, with its rules and its guard, and with the copy of that which a monitor keeps; and what a rule
+and a chain cost that say nothing at all.
 
 Each of these stands in a pair of namespaces of its own, so that nothing is put up or taken away
 while the bursts take turns. A last pair is again without a gateway: what differs there is noise.
@@ -8,10 +9,12 @@ while the bursts take turns. A last pair is again without a gateway: what differ
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import statistics
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +22,11 @@ from process import TIMEOUT_S, BenchError, progress, run, write
 from scene import CLONE_NEWNET, FIRST_UID, TUNNEL, enter_namespace
 
 NONE, RULES, GUARD, AGAIN = "no gateway", "rules", "rules and guard", "no gateway, once more"
+COPY = "rules, guard and the monitor's copy"
 # A rule of whatever kind, even one that is gone again, makes the kernel walk through all rules for
 # each route; a chain, even an empty one, makes it stop at the hook. No gateway costs less.
 FLOOR_RULE, FLOOR = "floor: a rule that is gone again", "floor: that, and chains without rules"
-PLACES = (NONE, FLOOR_RULE, FLOOR, RULES, GUARD, AGAIN)
+PLACES = (NONE, FLOOR_RULE, FLOOR, RULES, GUARD, COPY, AGAIN)
 EMPTY_CHAINS = ("table inet floor { chain output { type filter hook output priority 300; }; "
                 "chain prerouting { type filter hook prerouting priority -350; }; }")
 MAC = "02:00:00:00:00:01"  # of both ends: without ARP a packet goes to its own address
@@ -97,14 +101,29 @@ class Packets:
         # nanoseconds a burst, by kind, size, user and place
         self.took: dict[tuple[str, int, str, str], list[int]] = {}
 
-    def _reapply(self, size: int, guard: bool) -> None:
-        config = self.place / f"{size}-{guard}"
+    def _reapply(self, size: int, place: str) -> list[str]:
+        """How to call the program with that gateway."""
+        config = self.place / f"{size} {place}"
         config.mkdir(mode=0o755)
         uids = " ".join(str(FIRST_UID + 2 * i) for i in range(size))
         write(config / f"{TUNNEL}.conf",
-              f"[Gateway]\nUsers={uids}\nGuard={'required' if guard else 'no'}\n")
-        run(str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
-            "--runtime-dir", str(config / "run"), "reapply")
+              f"[Gateway]\nUsers={uids}\nGuard={'no' if place is RULES else 'required'}\n")
+        command = [str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
+                   "--runtime-dir", str(config / "run")]
+        run(*command, "reapply")
+        return command
+
+    @staticmethod
+    def _monitor(command: list[str], stack: contextlib.ExitStack) -> None:
+        """Runs until the end of the stack. Returns when its copy stands."""
+        monitor = subprocess.Popen([*command, "monitor"])
+        stack.callback(monitor.wait)
+        stack.callback(monitor.terminate)
+        end = time.monotonic() + TIMEOUT_S
+        while b"/owned-" not in run("nft", "list", "tables"):
+            if time.monotonic() > end:
+                raise BenchError("the monitor makes no copy of the guard")
+            time.sleep(0.05)
 
     @staticmethod
     def _make_floor(chains: bool) -> None:
@@ -122,21 +141,21 @@ class Packets:
     def size(self, size: int) -> None:
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         pairs = {}
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, home)
+            stack.callback(enter, home)
             for place in self.places(size):
                 pairs[place] = Pair()
+                stack.callback(pairs[place].close)
                 if place in (FLOOR_RULE, FLOOR):
                     self._make_floor(place is FLOOR)
-                if place in (RULES, GUARD):
-                    self._reapply(size, place is GUARD)
+                if place in (RULES, GUARD, COPY):
+                    command = self._reapply(size, place)
+                if place is COPY:
+                    self._monitor(command, stack)
             for kind in KINDS:
                 progress(f"packets, {size} users: {kind.title}")
                 self._measure(kind, size, pairs)
-        finally:
-            for pair in pairs.values():
-                pair.close()
-            enter(home)
-            os.close(home)
 
     def _measure(self, kind: Kind, size: int, pairs: dict[str, Pair]) -> None:
         # the last of the confined is the one whose rule is looked at last

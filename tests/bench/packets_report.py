@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from packets import (AGAIN, CONFINED, FLOOR, FLOOR_RULE, GUARD, KINDS, NONE, QUICK, RULES, UNRELATED,
+from packets import (AGAIN, CONFINED, COPY, FLOOR, FLOOR_RULE, GUARD, KINDS, NONE, QUICK, RULES, UNRELATED,
                      Kind, Packets)
 from repair import Repair
 from runs_report import cell, line
@@ -35,8 +35,8 @@ def table(packets: Packets) -> list[str]:
     for user in (UNRELATED, CONFINED):
         for kind in KINDS:
             # floor and noise are the same for both
-            for place in ((FLOOR_RULE, FLOOR, RULES, GUARD, AGAIN) if user == UNRELATED
-                          else (RULES, GUARD)):
+            for place in ((FLOOR_RULE, FLOOR, RULES, GUARD, COPY, AGAIN) if user == UNRELATED
+                          else (RULES, GUARD, COPY)):
                 lines.append(line(
                     f"{user}, {kind.title} ({base(packets, kind, user)}): {place}",
                     *(percent(packets.ratio(kind, size, user, place)) for size in sizes)))
