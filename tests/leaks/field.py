@@ -29,7 +29,19 @@ class Counts(ctypes.Structure):
     """struct leaks_counts in wire.h."""
 
     _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64 * 2),
-                ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64)]
+                ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64),
+                ("last", ctypes.c_uint32 * N_WAYS)]
+
+
+FROM_LAN, HAS_DATA = 0x100, 0x200  # wire.h
+FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK")  # of TCP, from the lowest bit on
+
+
+def describe(last: int) -> str:
+    """What the watcher noted of a packet."""
+    flags = [flag for bit, flag in enumerate(FLAGS) if last & 1 << bit]
+    return " ".join([*flags, "with data" if last & HAS_DATA or not flags else "without data",
+                     "from the LAN's address" if last & FROM_LAN else "from another address"])
 
 
 class Counter:

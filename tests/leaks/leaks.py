@@ -13,7 +13,7 @@ import pathlib
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "netns"))
@@ -23,7 +23,7 @@ import attacks
 import report
 from attacks import Attack
 from contenders import Contender, Ours
-from field import Field, way_names
+from field import Field, describe, way_names
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Result:
     betrayed: int = 0  # likewise, from the tunnel's
     strange: int = 0  # these two: wire.h
     lost: int = 0
+    last: list[str] = field(default_factory=list)  # for each way, what came by the LAN last
 
     def total(self, column: int, numbers: list[int]) -> int:
         return sum(self.ways[number][column] for number in numbers)
@@ -77,6 +78,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         seen = lab.seen.read()
         result.answers, result.betrayed = (now - then for now, then in zip(seen.answers, answers))
         result.strange, result.lost = seen.strange, seen.lost
+        result.last = [describe(last) for last in seen.last]
         return result
     finally:
         lab.close()

@@ -66,12 +66,12 @@ class Report:
     def _judge(self, attack: Attack) -> None:
         ours, without = attack.results[Ours], attack.results[attack.without]
         leaked = self.leaked(attack, Ours)
-        worst = sorted(((ours.ways[i][LAN], self.ways[i][1]) for i in self.numbers(attack.counted)
-                        if ours.ways[i][LAN]), reverse=True)
-        by = ", ".join(f"{name}: {count}" for count, name in worst[:WORST])
+        worst = sorted(((ours.ways[i][LAN], self.ways[i][1], ours.last[i])
+                        for i in self.numbers(attack.counted) if ours.ways[i][LAN]), reverse=True)
+        by = ", ".join(f"{name}: {count}, the last one {last}" for count, name, last in worst[:WORST])
         by += ", ..." if len(worst) > WORST else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
-                   self._known(attack, [name for _, name in worst]))
+                   self._known(attack, [name for _, name, _ in worst]))
         self._case(f"{attack.name}: the tunnel's address stays inside", ours.betrayed > 0,
                    f"{ours.betrayed} bare RSTs and ACKs of the kernel itself left by the LAN, in answer "
                    "to what came by the tunnel for connections that are no more", attack.known_answers)
@@ -157,9 +157,9 @@ class Report:
             f"- Each sender tries {len(self.ways)} ways by turns. *leaked* of ours counts them all; of "
             "the others and of *without the defence* only what lets the kernel choose its way, since "
             "the rest leaks there with no attack at all (first row, and the other table).",
-            f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs, by which the kernel "
-            "itself answered, from the LAN's address, segments that came by the LAN for connections "
-            "that were open before and are no more.",
+            f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs and ACKs without data, by "
+            "which the kernel itself answered, from the LAN's address, segments that came by the LAN for "
+            "connections that were open before and are no more.",
             "- Between what is done to the tunnel and who is told of it some milliseconds pass. "
             "Nobody tells the scripts that something went; they start anew when it is back.",
         ]

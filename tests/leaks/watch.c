@@ -102,8 +102,8 @@ has_data (const struct packet *packet, uint16_t ethertype, size_t place, const s
 }
 
 /* What the kernel says by itself where there is no socket any more, with nobody's uid: a bare RST
- * (a program that aborts says ACK, too), and for one in TIME_WAIT, a bare ACK. That is also what a
- * connection by the LAN says, so from the LAN's address it is none. */
+ * (a program that aborts says ACK, too), and for one in TIME_WAIT, a bare ACK. A connection by the
+ * LAN says such, too, but not without a SYN, data or a FIN beside it. */
 static bool
 is_answer (const struct packet *packet, uint16_t ethertype)
 {
@@ -111,8 +111,20 @@ is_answer (const struct packet *packet, uint16_t ethertype)
   const struct tcphdr *tcp = tcp_header (packet, ethertype, &place);
   if (!tcp)
     return false;
-  return tcp->th_flags == TH_RST || (tcp->th_flags == TH_ACK && !is_from_lan (packet, ethertype) &&
-                                     !has_data (packet, ethertype, place, tcp));
+  return tcp->th_flags == TH_RST ||
+         (tcp->th_flags == TH_ACK && !has_data (packet, ethertype, place, tcp));
+}
+
+/* For who wants to know what it was that leaked. */
+static uint32_t
+describe (const struct packet *packet, uint16_t ethertype)
+{
+  size_t place;
+  const struct tcphdr *tcp = tcp_header (packet, ethertype, &place);
+  uint32_t what = is_from_lan (packet, ethertype) ? LEAKS_FROM_LAN : 0;
+  if (!tcp)
+    return what;
+  return what | tcp->th_flags | (has_data (packet, ethertype, place, tcp) ? LEAKS_HAS_DATA : 0);
 }
 
 static int
@@ -147,8 +159,11 @@ note (struct leaks_counts *counts,
     counts->strange++;
   else if (way >= 0 && by_lan && is_answer (packet, ethertype))
     counts->answers[is_from_lan (packet, ethertype) ? 0 : 1]++;
-  else if (way >= 0)
+  else if (way >= 0) {
     counts->way[way][by_lan ? 0 : 1]++;
+    if (by_lan)
+      counts->last[way] = describe (packet, ethertype);
+  }
 }
 
 int

@@ -31,14 +31,19 @@ struct leaks_payload {
 
 #define LEAKS_MAGIC 0x4c45414b
 
+/* What the watcher notes of a packet, beside the flags of TCP (netinet/tcp.h). */
+#define LEAKS_FROM_LAN 0x100
+#define LEAKS_HAS_DATA 0x200
+
 /* A file in memory that the laboratory reads while the programs write. One writer each, so that
  * plain additions do. */
 struct leaks_counts {
   uint64_t way[LEAKS_N_WAYS][2]; /* sender: tried, refused; watcher: on the LAN, in the tunnel */
-  uint64_t answers[2]; /* watcher: the kernel's own by the LAN, see watch.c: from the LAN's
-                          address; from another, which is a tunnel's */
-  uint64_t strange;    /* watcher: to one of our ports, but not of this run */
-  uint64_t lost;       /* watcher: packets that the kernel could not hand over */
+  uint64_t answers[2];         /* watcher: the kernel's own by the LAN, see watch.c: from the LAN's
+                                  address; from another, which is a tunnel's */
+  uint64_t strange;            /* watcher: to one of our ports, but not of this run */
+  uint64_t lost;               /* watcher: packets that the kernel could not hand over */
+  uint32_t last[LEAKS_N_WAYS]; /* watcher: what came by the LAN last */
 };
 
 static inline void

@@ -49,10 +49,10 @@ def test_the_guard_lets_the_tunnel_itself_through(confined, endpoint, mark):
 
 def test_without_that_the_tunnel_carries_nothing(tunnel):
     """So that the tests above show something."""
-    listed = sh("nft -a list chain inet custom-gateway-wg0 confined").splitlines()
+    listed = sh("nft -a list chain inet custom-gateway-wg0 own").splitlines()
     handles = [line.split()[-1] for line in listed if "sport" in line]
     assert handles
-    sh(*(f"nft delete rule inet custom-gateway-wg0 confined handle {handle}" for handle in handles))
+    sh(*(f"nft delete rule inet custom-gateway-wg0 own handle {handle}" for handle in handles))
     assert people.ask(CONFINED) == "silence"
 
 
