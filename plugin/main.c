@@ -99,7 +99,7 @@ main (int argc, char **argv)
        "COMMAND [ARGUMENT...]"},
       G_OPTION_ENTRY_NULL,
   };
-  setlocale (LC_ALL, "");
+  setlocale (LC_CTYPE, ""); /* what we say is English; the rest would be a dozen files to open */
   umask (022); /* what we write is for everyone to read, and for root to write */
   g_autofree char *description = command_list ();
   g_autoptr (GError) error = NULL;
