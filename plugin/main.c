@@ -100,7 +100,7 @@ main (int argc, char **argv)
       G_OPTION_ENTRY_NULL,
   };
   setlocale (LC_CTYPE, ""); /* what we say is English; the rest would be a dozen files to open */
-  umask (022); /* what we write is for everyone to read, and for root to write */
+  umask (022);              /* what we write is for everyone to read, and for root to write */
   g_autofree char *description = command_list ();
   g_autoptr (GError) error = NULL;
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
