@@ -153,15 +153,25 @@ report_warnings (const CgFacts *facts, const char *const *names)
     g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
-/* Whether rules went: one of them may have been hidden from our look (see diff_sorted in diff.c).
- */
 static gboolean
-removed_rules (const GArray *ops)
+has_step (const GArray *ops, CgStep step)
 {
   for (guint i = 0; i < ops->len; i++)
-    if (g_array_index (ops, CgOp, i).step == CG_STEP_DEL_RULE)
+    if (g_array_index (ops, CgOp, i).step == step)
       return TRUE;
   return FALSE;
+}
+
+/* One of the rules that were to go may have been hidden from our look (see diff_sorted in diff.c):
+ * whether it takes another one to see it. */
+static gboolean
+rules_are_left (
+    CgNetlink *netlink, const GArray *ops, const CgPlan *plan, CgFacts *facts, const CgScope *scope)
+{
+  if (!has_step (ops, CG_STEP_DEL_RULE))
+    return FALSE;
+  return has_step (ops, CG_STEP_DEL_PASS) || /* which may be rules, too */
+         !cg_facts_look_at_rules (facts, netlink, NULL) || cg_diff_has_rules (plan, facts, scope);
 }
 
 /* Gateways whose guard is required and could not be written at the last try are closed: the diff
@@ -229,7 +239,7 @@ apply_once (const CgOptions *options,
     g_info ("nothing to do");
   }
   /* what was closed for want of a guard opens with the next look */
-  *again = removed_rules (ops) || unguarded->passing || closed;
+  *again = unguarded->passing || closed || rules_are_left (netlink, ops, plan, facts, scope);
   return TRUE;
 }
 

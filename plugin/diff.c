@@ -299,15 +299,30 @@ by_step (gconstpointer a, gconstpointer b)
   return (left->route.type != RTN_UNICAST) - (right->route.type != RTN_UNICAST);
 }
 
+static void
+diff_rules (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
+  g_autoptr (GArray) wanted = rules_in_scope (plan->rules, scope);
+  g_autoptr (GArray) found = rules_in_scope (facts->rules, scope);
+  diff_sorted (ops, wanted, found, cg_rule_compare, report_rule);
+}
+
+gboolean
+cg_diff_has_rules (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
+  g_autoptr (GArray) ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
+  diff_rules (ops, plan, facts, scope);
+  drop_held (ops, facts, scope);
+  return ops->len > 0;
+}
+
 GArray *
 cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
   GArray *ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
-  g_autoptr (GArray) wanted_rules = rules_in_scope (plan->rules, scope);
-  g_autoptr (GArray) found_rules = rules_in_scope (facts->rules, scope);
   g_autoptr (GArray) wanted_routes = routes_in_scope (plan->routes, scope);
   g_autoptr (GArray) found_routes = routes_in_scope (facts->routes, scope);
-  diff_sorted (ops, wanted_rules, found_rules, cg_rule_compare, report_rule);
+  diff_rules (ops, plan, facts, scope);
   diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
   part_ways (ops, plan);
   diff_guards (ops, plan, facts, scope);

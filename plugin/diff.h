@@ -74,6 +74,9 @@ typedef struct {
  */
 GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
 
+/* Whether there would be a rule among them. Pure. */
+gboolean cg_diff_has_rules (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
+
 /* The nft(8) commands of a guard's operation. The caller owns the result. */
 char *cg_guard_op_commands (const CgGuardOp *guard);
 

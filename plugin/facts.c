@@ -304,6 +304,17 @@ choose_table (CgFacts *facts, CgNetlink *netlink, CgTunnel *tunnel, GError **err
   return FALSE;
 }
 
+gboolean
+cg_facts_look_at_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
+{
+  g_array_set_size (facts->rules, 0);
+  g_array_set_size (facts->ways_back, 0);
+  if (!gather_rules (facts, netlink, error))
+    return FALSE;
+  part_ways_back (facts);
+  return TRUE;
+}
+
 CgFacts *
 cg_facts_gather (const CgConfig *config,
                  CgNetlink *netlink,

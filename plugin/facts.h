@@ -81,6 +81,10 @@ CgFacts *cg_facts_gather (const CgConfig *config,
                           const char *runtime_dir,
                           GError **error);
 
+/* Looks at the rules again, and at nothing else. FALSE with a CG_ERROR_FAILED likewise. What was
+ * diffed from the facts before must be done with. */
+gboolean cg_facts_look_at_rules (CgFacts *facts, CgNetlink *netlink, GError **error);
+
 /* The table numbers that a gateway takes, in this order, until one holds nobody else's routes and
  * belongs to no earlier gateway: first Table=, if it is given, then numbers derived from the name
  * (198000000-198999999). n counts from 0. */

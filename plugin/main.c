@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <locale.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -81,7 +80,7 @@ main (int argc, char **argv)
   g_autofree char *config_dir = NULL, *runtime_dir = NULL;
   g_auto (GStrv) words = NULL;
   gboolean dry_run = FALSE, json = FALSE, no_copy = FALSE;
-  gboolean verbose = FALSE, quiet = FALSE, version = FALSE;
+  gboolean verbose = FALSE, quiet = FALSE, version = FALSE, help = FALSE;
   const GOptionEntry entries[] = {
       {"dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run,
        "With reapply and remove: print the operations and change nothing", NULL},
@@ -94,13 +93,13 @@ main (int argc, char **argv)
        "Where the lock and kept values are (" CG_RUNTIME_DIR ")", "DIR"},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Say what is looked at, too", NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Say what went wrong, nothing else", NULL},
+      {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words, NULL,
        "COMMAND [ARGUMENT...]"},
       G_OPTION_ENTRY_NULL,
   };
-  setlocale (LC_CTYPE, ""); /* what we say is English; the rest would be a dozen files to open */
-  umask (022);              /* what we write is for everyone to read, and for root to write */
+  umask (022); /* what we write is for everyone to read, and for root to write */
   g_autofree char *description = command_list ();
   g_autoptr (GError) error = NULL;
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
@@ -108,6 +107,8 @@ main (int argc, char **argv)
       context, "Sends the traffic of chosen services, and of them alone, through a tunnel.");
   g_option_context_set_description (context, description);
   g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_set_help_enabled (context, FALSE); /* GLib's would want to know the locale, and
+                                                         take a dozen system calls to find out */
   gboolean parsed = g_option_context_parse (context, &argc, &argv, &error);
   cg_log_setup (verbose ? 1 : quiet ? -1 : 0);
   if (!parsed) {
@@ -118,11 +119,11 @@ main (int argc, char **argv)
     puts ("custom-gateway " CG_VERSION);
     return CG_EXIT_DONE;
   }
-  gboolean asks_for_help = words && g_str_equal (words[0], "help");
-  if (!words || asks_for_help) {
-    g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
-    fputs (help, asks_for_help ? stdout : stderr);
-    return asks_for_help ? CG_EXIT_DONE : CG_EXIT_CONFIG;
+  help = help || (words && g_str_equal (words[0], "help"));
+  if (help || !words) {
+    g_autofree char *text = g_option_context_get_help (context, TRUE, NULL);
+    fputs (text, help ? stdout : stderr);
+    return help ? CG_EXIT_DONE : CG_EXIT_CONFIG;
   }
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,

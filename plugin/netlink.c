@@ -24,7 +24,8 @@
 struct CgNetlink {
   struct mnl_socket *socket;
   guint32 sequence;
-  guint8 *received; /* RECEIVE_SIZE bytes */
+  guint8 *received; /* RECEIVE_SIZE bytes, most of which nobody ever touches */
+  gsize touched;
 };
 
 static gboolean
@@ -110,7 +111,7 @@ cg_netlink_free (CgNetlink *netlink)
 {
   if (netlink->socket)
     mnl_socket_close (netlink->socket);
-  explicit_bzero (netlink->received, RECEIVE_SIZE); /* WireGuard tells its keys unasked */
+  explicit_bzero (netlink->received, netlink->touched); /* WireGuard tells its keys unasked */
   g_free (netlink->received);
   g_free (netlink);
 }
@@ -137,9 +138,11 @@ receive (CgNetlink *netlink, int *size, GError **error)
     got = mnl_socket_recvfrom (netlink->socket, netlink->received, RECEIVE_SIZE);
   while (got < 0 && errno == EINTR);
   if (got >= 0) {
+    netlink->touched = MAX (netlink->touched, (gsize) got);
     *size = (int) got;
     return TRUE;
   }
+  netlink->touched = RECEIVE_SIZE; /* ENOSPC: there was more than that */
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "the kernel's answer was lost: %s",
                g_strerror (errno));
   return FALSE;

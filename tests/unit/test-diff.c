@@ -176,6 +176,12 @@ differs (gconstpointer data)
   g_autoptr (World) world = world_after (test);
   g_autofree char *ops = world_diff_text (world, NULL);
   g_assert_cmpstr (ops, ==, test->ops);
+
+  static const char *const all[] = {NULL};
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, all);
+  g_assert_cmpint (cg_diff_has_rules (plan, world->facts, scope), ==,
+                   strstr (test->ops, " rule ") != NULL);
 }
 
 static World *
