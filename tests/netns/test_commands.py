@@ -290,7 +290,9 @@ def test_without_systemd_services_are_nobody_and_nobody_is_set_free(lab):
     lab.config("wg0", f"{USERS}\nServices=some.service")
     lab.cg("reapply")
     assert lab.ask(CONFINED) == lab.ask(61501) == "EACCES"
-    assert json.loads(lab.cg("status", "--json").stdout)["gateways"][0]["services"] == []
+    told = json.loads(lab.cg("status", "--json").stdout)
+    assert told["gateways"][0]["services"] == []
+    assert "wg0: systemd does not say whom Services= confines" in told["warnings"][0]
 
 
 def test_what_is_written_is_roots(lab):
