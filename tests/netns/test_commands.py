@@ -151,8 +151,8 @@ def test_bad_usage(lab, arguments, said):
 
 
 @pytest.mark.parametrize("call", ["status", "status --json", "remove --dry-run", "--help", "--version"])
-@pytest.mark.parametrize("sink,said", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
-                         ids=["full", "closed"])
+@pytest.mark.parametrize("sink,said", [(">/dev/full", "No space left on device"),
+                                       (">&-", "Bad file descriptor")], ids=["full", "closed"])
 def test_data_that_went_nowhere_are_no_success(lab, call, sink, said):
     lab.config("wg0", USERS)
     lab.cg("reapply")

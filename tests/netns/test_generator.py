@@ -98,10 +98,12 @@ def test_a_bad_file_costs_its_gateway_alone_and_its_services_must_ask(generator)
 
 
 @pytest.mark.parametrize("text", [
-    "[Gateway]\nServices=foo bar.service\nUsers 1500\n", "Services=foo, bar\n", "\ufeff[Gateway]\nServices=foo bar\n",
-    "[Gateway\nServices=foo;bar\n", "[Gateway]\nServices=foo a.socket bar\n", "[Gateway]\nservices = \"foo\" bar\r\n",
-    "[Gateway]\nServices=foo\nServices=bar\n", "[Gateway]\nServices=foo bar # baz\n", "\0[Gateway]\nServices=foo bar\n",
-])
+    "[Gateway]\nServices=foo bar.service\nUsers 1500\n", "Services=foo, bar\n",
+    "\ufeff[Gateway]\nServices=foo bar\n", "\0[Gateway]\nServices=foo bar\n",
+    "[Gateway\nServices=foo;bar\n", "[Gateway]\nServices=foo a.socket bar\n",
+    "[Gateway]\nservices = \"foo\" bar\r\n", "[Gateway]\nServices=foo\nServices=bar\n",
+    "[Gateway]\nServices=foo bar # baz\n",
+], ids=["a line", "no group", "byte order mark", "NUL", "group", "word", "quotes", "twice", "remark"])
 def test_services_must_ask_wherever_in_the_file_the_error_is(generator, text):
     """What no parser takes names services all the same; at boot nothing else would hold them."""
     (generator.config / "wg0.conf").write_text(text, encoding="utf-8")
