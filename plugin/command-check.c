@@ -13,9 +13,11 @@ check_directory (const CgOptions *options)
   static const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
   g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
-  if (config)
-    for (guint i = 0; i < config->gateways->len; i++)
-      report_good (config->gateways->pdata[i]);
+  for (guint i = 0; config && i < config->gateways->len; i++)
+    report_good (config->gateways->pdata[i]);
+  if (config && config->gateways->len == 0 && config->bad->len == 0)
+    g_message ("no gateways: %s has no file NAME.conf; custom-gateway.conf(5) has an example",
+               options->config_dir);
   return status;
 }
 

@@ -34,7 +34,10 @@ check_name (const CgConfig *config, const char *directory, const char *name)
     cg_fail (bad);
   } else {
     g_autofree char *quoted = cg_quote (name);
-    g_warning ("no gateway %s: there is no such file in %s", quoted, directory);
+    g_warning (
+        "no gateway %s: no file in %s is called like that and .conf; 'custom-gateway status' "
+        "shows those there are",
+        quoted, directory);
   }
   return FALSE;
 }

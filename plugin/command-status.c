@@ -26,6 +26,21 @@ list_errors (const CgConfig *config, const char *const *names)
   return errors;
 }
 
+/* Why was said when systemd was asked; who reads the JSON alone is to know, too. */
+static void
+warn_of_silence (GPtrArray *warnings, const CgConfig *config, const char *const *names)
+{
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (gateway->services[0] && !gateway->unit &&
+        (!*names || g_strv_contains (names, gateway->name)))
+      g_ptr_array_add (warnings,
+                       g_strdup_printf ("%s: systemd does not say whom Services= confines, "
+                                        "so nobody of them is confined anew",
+                                        gateway->name));
+  }
+}
+
 int
 cg_command_status (const CgOptions *options, const char *const *names)
 {
@@ -43,6 +58,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
 
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
+  warn_of_silence (warnings, config, names);
   if (options->json) {
     g_autoptr (GPtrArray) errors = list_errors (config, names);
     g_autofree char *json = cg_status_to_json (status, facts, warnings, errors);

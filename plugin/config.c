@@ -53,6 +53,12 @@ cg_config_find_bad (const CgConfig *config, const char *name)
   return NULL;
 }
 
+static const char *
+remedy_of (int problem)
+{
+  return problem == EACCES && geteuid () != 0 ? "; run this as root" : "";
+}
+
 /* Whoever may write here may say whose traffic goes where. */
 static gboolean
 check_trust (const struct stat *found, const char *path, GError **error)
@@ -78,7 +84,8 @@ cg_config_check_trust (const char *directory, GError **error)
   struct stat found;
   if (stat (directory, &found) == 0)
     return check_trust (&found, directory, error);
-  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
+  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s%s", directory, g_strerror (errno),
+               errno == ENOENT ? "; make it, root's own and mode 0755" : remedy_of (errno));
   return FALSE;
 }
 
@@ -109,7 +116,8 @@ cg_config_read_trusted (const char *path, const char *shown, GError **error)
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat found;
   if (fd < 0 || fstat (fd, &found) < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", shown, g_strerror (errno));
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s%s", shown, g_strerror (errno),
+                 remedy_of (errno));
     if (fd >= 0)
       close (fd);
     return NULL;
@@ -300,7 +308,8 @@ cg_config_load (const char *directory, gboolean missing_ok, CgUserLookup lookup,
   struct dirent **entry = NULL;
   int count = scandir (directory, &entry, is_gateway_file, by_file_name);
   if (count < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s", directory, g_strerror (errno));
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: %s%s", directory, g_strerror (errno),
+                 remedy_of (errno));
     return NULL;
   }
   for (int i = 0; i < count; i++) {

@@ -349,13 +349,15 @@ static gboolean
 unknown_key (const char *file, const char *key, GError **error)
 {
   g_autofree char *quoted = cg_quote (key);
-  const char *similar = NULL;
+  g_autoptr (GString) remedy = g_string_new ("the keys are");
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (g_ascii_strcasecmp (keys[i].key, key) == 0)
-      similar = keys[i].key;
-  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [Gateway] unknown key %s; %s%s%s", file,
-               quoted, similar ? "write " : "see custom-gateway.conf(5) for the keys there are",
-               similar ? similar : "", similar ? "=" : "");
+    if (g_ascii_strcasecmp (keys[i].key, key) == 0) {
+      g_string_printf (remedy, "write %s=", keys[i].key);
+      break;
+    } else
+      g_string_append_printf (remedy, " %s", keys[i].key);
+  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [Gateway] unknown key %s; %s", file, quoted,
+               remedy->str);
   return FALSE;
 }
 

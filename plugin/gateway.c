@@ -93,6 +93,16 @@ cg_gateway_name_valid (const char *name)
          strspn (name, NAME_CHARS) == length;
 }
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+static gboolean
+bad_line (const char *file, guint number, const char *word, const char *what, GError **error)
+{
+  g_autofree char *quoted = cg_quote (word);
+  g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: line %u: %s %s", file, number, quoted, what);
+  return FALSE;
+}
+
 /* What GKeyFile does not refuse, or not in words that help. It silently lets the last of two equal
  * keys win; a second Users= line would then take users out of the tunnel. */
 static gboolean
@@ -100,23 +110,36 @@ check_lines (const char *file, const char *text, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  gboolean in_group = FALSE;
+  if (g_str_has_prefix (text, BYTE_ORDER_MARK)) {
+    g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
+                 "%s: begins with a byte order mark; save it as UTF-8 without one", file);
+    return FALSE;
+  }
   for (guint i = 0; lines[i]; i++) {
     char *line = g_strstrip (lines[i]);
     char *equals = strchr (line, '=');
-    if (!*line || *line == '#' || *line == '[')
+    if (!*line || *line == '#')
       continue;
-    g_autofree char *key = equals ? g_strchomp (g_strndup (line, (gsize) (equals - line))) : NULL;
-    g_autofree char *quoted = cg_quote (key ? key : line);
-    /* GKeyFile takes Key[de] for a translation of Key, and passes over it in another locale */
-    if (!key || strchr (key, '[')) {
-      g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
-                   "%s: line %u: %s is no KEY=VALUE; a comment starts with #", file, i + 1, quoted);
-      return FALSE;
+    if (*line == '[') {
+      if (!g_str_has_suffix (line, "]"))
+        return bad_line (file, i + 1, line, "is no group; write [" GROUP "]", error);
+      in_group = TRUE;
+      continue;
     }
+    g_autofree char *key = equals ? g_strchomp (g_strndup (line, (gsize) (equals - line))) : NULL;
+    /* GKeyFile takes Key[de] for a translation of Key, and passes over it in another locale */
+    if (!key || !*key || strchr (key, '['))
+      return bad_line (file, i + 1, key && *key ? key : line,
+                       "is no KEY=VALUE; a comment starts with #", error);
+    if (!in_group)
+      return bad_line (file, i + 1, key, "stands before [" GROUP "]; begin the file with that line",
+                       error);
+    g_autofree char *quoted = cg_quote (key);
     if (!g_hash_table_add (seen, g_steal_pointer (&key))) {
       g_set_error (error, CG_ERROR, CG_ERROR_CONFIG,
-                   "%s: [" GROUP "] key %s is given twice; put all its words on one line", file,
-                   quoted);
+                   "%s: [" GROUP "] key %s is given twice; keep one line, with all the words on it",
+                   file, quoted);
       return FALSE;
     }
   }

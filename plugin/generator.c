@@ -95,22 +95,46 @@ write_gateway (const char *directory, const CgGateway *gateway)
     write_want (directory, interface_unit, settle, "custom-gateway-settle@.service");
 }
 
+/* The words of all lines Services= of a text, with an error or without: it may be any line that is
+ * the error, so no parser of whole files will do. What stands behind a # is somebody's remark. */
+static GStrv
+find_service_words (GString *text)
+{
+  g_autoptr (GString) words = g_string_new (NULL);
+  for (gsize i = 0; i < text->len; i++)
+    if (!text->str[i])
+      text->str[i] = '\n';
+  g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
+  for (char **line = lines; *line; line++) {
+    char *value = strchr (*line, '=');
+    if (!value)
+      continue;
+    *value++ = '\0';
+    value[strcspn (value, "#")] = '\0';
+    if (g_ascii_strcasecmp (g_strstrip (*line), "Services") == 0)
+      g_string_append_printf (words, " %s", value);
+  }
+  return g_strsplit_set (words->str, " \t\r,;\"'", -1);
+}
+
 /* Of a file with an error, the services: they must not start as long as nobody can tell what they
- * are to be confined to. NULL if not even that can be told. */
-static CgGateway *
+ * are to be confined to. The caller owns the result. */
+static GPtrArray *
 read_services_alone (const char *config_dir, const char *name)
 {
+  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
   g_autofree char *path = g_build_filename (config_dir, file, NULL);
-  g_autoptr (GKeyFile) keyfile = g_key_file_new ();
-  g_autoptr (GString) found =
-      cg_gateway_name_valid (name) ? cg_config_read_trusted (path, file, NULL) : NULL;
-  if (!found || !g_key_file_load_from_data (keyfile, found->str, found->len, G_KEY_FILE_NONE, NULL))
-    return NULL;
-  g_autofree char *services = g_key_file_get_value (keyfile, "Gateway", "Services", NULL);
-  g_autofree char *text = g_strdup_printf ("[Gateway]\nInterface=any\nOnDown=block\nServices=%s\n",
-                                           services ? services : "");
-  return cg_gateway_parse (name, text, strlen (text), know_everybody, NULL);
+  g_autoptr (GString) text = strchr (name, '/') ? NULL : cg_config_read_trusted (path, file, NULL);
+  g_auto (GStrv) words = text ? find_service_words (text) : NULL;
+  for (char **word = words; word && *word; word++) {
+    g_autofree char *one =
+        g_strdup_printf ("[Gateway]\nInterface=any\nOnDown=block\nServices=%s\n", *word);
+    CgGateway *gateway = cg_gateway_parse ("bad", one, strlen (one), know_everybody, NULL);
+    if (gateway)
+      g_ptr_array_add (found, gateway);
+  }
+  return found;
 }
 
 /* Their drop-in asks us before they start, and we say no. */
@@ -118,12 +142,12 @@ static void
 write_bad (const char *directory, const char *config_dir, const CgBadFile *bad)
 {
   g_warning ("%s", bad->error->message);
-  g_autoptr (CgGateway) gateway = read_services_alone (config_dir, bad->name);
-  if (!gateway)
-    return;
-  g_autofree char *text = cg_dropin_for_service (gateway);
-  for (char **service = gateway->services; *service; service++)
-    write_dropin (directory, *service, "49-custom-gateway-error.conf", text);
+  g_autoptr (GPtrArray) found = read_services_alone (config_dir, bad->name);
+  for (guint i = 0; i < found->len; i++) {
+    const CgGateway *gateway = found->pdata[i];
+    g_autofree char *text = cg_dropin_for_service (gateway);
+    write_dropin (directory, gateway->services[0], "49-custom-gateway-error.conf", text);
+  }
 }
 
 /* Profiles of NetworkManager's are files too, and that need not run; root is before their paths. */

@@ -116,6 +116,8 @@ talk_begin (guint seconds, GError **error)
   g_clear_object (&talk->result);
   if (!talk->client) {
     fail (talk, why, error);
+    if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+      g_prefix_error (error, "no system bus, by which NetworkManager is asked; does D-Bus run? ");
     return NULL;
   }
   if (!nm_client_get_nm_running (talk->client)) {

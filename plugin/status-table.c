@@ -203,7 +203,7 @@ cg_status_print (const CgStatus *status, const GPtrArray *warnings)
   for (guint i = 0; i < status->gateways->len; i++)
     g_ptr_array_add (rows, gateway_row (status->gateways->pdata[i], colour));
   if (status->gateways->len == 0)
-    puts ("no gateways");
+    puts ("no gateway is in force");
   else
     print_rows (rows, N_COLUMNS);
   print_services (status, colour);

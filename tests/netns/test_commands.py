@@ -132,7 +132,11 @@ BAD_CALLS = [
     (["event", "nm", "wg0", "up", "more"], "usage:"), (["event", "else", "wg0", "up"], "usage:"),
     (["event", "networkd", "routable"], "IFACE"),
     (["attach"], "usage:"), (["detach"], "usage:"), (["attach", "wg0", "Users"], "'Users' is no KEY=VALUE"),
-    (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file"),
+    (["--config-dir", "/nonexistent", "reapply"], "/nonexistent: No such file or directory; make it"),
+    (["reapply", "wg0.conf"], "no gateway 'wg0.conf': no file in"), (["reapply", ""], "no gateway ''"),
+    (["status", "../wg0"], "no gateway '../wg0'"), (["status", "--", "--json"], "no gateway '--json'"),
+    (["--", "--version"], "no such command '--version'"), (["monitor", "wg0"], "usage:"),
+    (["status", "--config-dir"], "Missing argument for --config-dir"),
 ]
 
 
@@ -144,6 +148,28 @@ def test_bad_usage(lab, arguments, said):
     assert said in done.stderr
     assert done.stdout == ""
     assert lab.nothing_is_left()
+
+
+@pytest.mark.parametrize("call", ["status", "status --json", "remove --dry-run", "--help", "--version"])
+@pytest.mark.parametrize("sink", [">/dev/full", ">&-"], ids=["full", "closed"])
+def test_data_that_went_nowhere_are_no_success(lab, call, sink):
+    lab.config("wg0", USERS)
+    lab.cg("reapply")
+    done = lab.run("host", "sh", "-c", f"exec {lab.binary} {call} {sink}", check=False)
+    assert done.returncode == 1
+    assert "standard output" in done.stderr
+
+
+def test_what_is_opened_takes_the_place_of_no_standard_descriptor(lab):
+    """Else a message would go to whatever file or socket has the number 2."""
+    lab.config("wg0", USERS)
+    trace = lab.directory / "trace"
+    lab.run("host", "sh", "-c", f"exec strace -e trace=openat,socket,write -o {trace} {lab.binary} reapply "
+                                "<&- >&- 2>&-")
+    text = trace.read_text()
+    assert "write(2, \"custom-gateway: wg0: IPv4" in text
+    assert [line for line in text.splitlines() if line.startswith("write(2,") and "EBADF" not in line] == []
+    assert len(lab.rules()) == 1
 
 
 def test_help_names_every_command_and_option(lab):
@@ -171,6 +197,20 @@ def test_check_touches_nothing(lab):
     assert lab.cg("check", check=False).returncode == 2
     assert lab.nothing_is_left()
     assert not (lab.run_dir / "custom-gateway").exists()
+
+
+def test_check_says_when_there_is_nothing_to_check(lab):
+    done = lab.cg("check")
+    assert "no gateways: " in done.stderr
+    assert done.stdout == ""
+
+
+def test_status_does_not_say_that_there_is_no_gateway_when_its_file_is_bad(lab):
+    assert lab.cg("status").stdout == "no gateway is in force\n"
+    lab.config("wg0", USERS).chmod(0o600)
+    done = lab.run("host", "setpriv", "--reuid=61501", "--clear-groups", lab.binary, "status", check=False)
+    assert done.returncode == 2
+    assert "wg0.conf: Permission denied; run this as root" in done.stderr
 
 
 def test_one_bad_file_does_not_stop_the_others(lab):
@@ -249,7 +289,9 @@ def test_without_systemd_services_are_nobody_and_nobody_is_set_free(lab):
     lab.config("wg0", f"{USERS}\nServices=some.service")
     lab.cg("reapply")
     assert lab.ask(CONFINED) == lab.ask(61501) == "EACCES"
-    assert json.loads(lab.cg("status", "--json").stdout)["gateways"][0]["services"] == []
+    told = json.loads(lab.cg("status", "--json").stdout)
+    assert told["gateways"][0]["services"] == []
+    assert "wg0: systemd does not say whom Services= confines" in told["warnings"][0]
 
 
 def test_what_is_written_is_roots(lab):

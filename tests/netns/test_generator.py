@@ -97,6 +97,26 @@ def test_a_bad_file_costs_its_gateway_alone_and_its_services_must_ask(generator)
     assert "Requires=" not in asks
 
 
+@pytest.mark.parametrize("text", [
+    "[Gateway]\nServices=foo bar.service\nUsers 1500\n", "Services=foo, bar\n",
+    "\ufeff[Gateway]\nServices=foo bar\n", "\0[Gateway]\nServices=foo bar\n",
+    "[Gateway\nServices=foo;bar\n", "[Gateway]\nServices=foo a.socket bar\n",
+    "[Gateway]\nservices = \"foo\" bar\r\n", "[Gateway]\nServices=foo\nServices=bar\n",
+    "[Gateway]\nServices=foo bar # baz\n",
+], ids=["a line", "no group", "byte order mark", "NUL", "group", "word", "quotes", "twice", "remark"])
+def test_services_must_ask_wherever_in_the_file_the_error_is(generator, text):
+    """What no parser takes names services all the same; at boot nothing else would hold them."""
+    (generator.config / "wg0.conf").write_text(text, encoding="utf-8")
+    assert "wg0.conf: " in generator.run()
+    assert dropins(generator) == {f"{name}.service.d/49-custom-gateway-error.conf" for name in ("foo", "bar")}
+
+
+def test_services_of_a_file_that_is_called_wrong_must_ask(generator):
+    generator.write("my vpn", "Services=foo")
+    generator.run()
+    assert dropins(generator) == {"foo.service.d/49-custom-gateway-error.conf"}
+
+
 UUID = "0c1b4dca-7c5e-4d1a-8b9e-2f0f7d3a9b10"
 USER = ("custom-gateway.services=foo", "custom-gateway.users=nobody-knows-this-user")
 

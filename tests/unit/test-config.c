@@ -101,7 +101,8 @@ missing_is_an_error (Directory *directory, gconstpointer data)
   (void) data;
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (directory->path, "missing", NULL);
-  g_autofree char *message = g_strdup_printf ("%s: No such file or directory", path);
+  g_autofree char *message =
+      g_strdup_printf ("%s: No such file or directory; make it, root's own and mode 0755", path);
   g_assert_null (cg_config_load (path, FALSE, world_lookup, &error));
   g_assert_error (error, CG_ERROR, CG_ERROR_CONFIG);
   g_assert_cmpstr (error->message, ==, message);

@@ -19,6 +19,10 @@
 #define HUNDRED   TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 #define SHOWN     TEN TEN TEN TEN TEN TEN
 
+#define THE_KEYS                                                                                   \
+  "the keys are Interface Connection InterfaceUnit Services Users DNS IPv6 Bypass OnDown "         \
+  "ReversePathFilter Guard Table Priority"
+
 static const struct ErrorCase {
   const char *name;
   const char *text;
@@ -29,20 +33,25 @@ static const struct ErrorCase {
     {"file/comments-alone", "# nothing\n",
      "wg0.conf: no group [Gateway]; see custom-gateway.conf(5) for an example"},
     {"file/key-before-the-group", "Users=alice\n[Gateway]\n",
-     "wg0.conf: 'Key file does not start with a group'; write [Gateway], then lines KEY=VALUE"},
+     "wg0.conf: line 1: 'Users' stands before [Gateway]; begin the file with that line"},
+    {"file/byte-order-mark", "\xef\xbb\xbf" CONFINED,
+     "wg0.conf: begins with a byte order mark; save it as UTF-8 without one"},
+    {"file/group-not-closed", "[Gateway\nUsers=alice\n",
+     "wg0.conf: line 1: '[Gateway' is no group; write [Gateway]"},
+    {"file/no-key", CONFINED "=alice\n",
+     "wg0.conf: line 3: '=alice' is no KEY=VALUE; a comment starts with #"},
     {"file/unknown-group", CONFINED "[Peer]\n",
      "wg0.conf: unknown group 'Peer'; all keys belong to [Gateway]"},
     {"file/group-in-lower-case", "[gateway]\nUsers=alice\n",
      "wg0.conf: unknown group 'gateway'; all keys belong to [Gateway]"},
-    {"file/unknown-key", CONFINED "PrivateKey=x\n",
-     AT "unknown key 'PrivateKey'; see custom-gateway.conf(5) for the keys there are"},
+    {"file/unknown-key", CONFINED "PrivateKey=x\n", AT "unknown key 'PrivateKey'; " THE_KEYS},
     {"file/key-in-lower-case", CONFINED "table=7\n", AT "unknown key 'table'; write Table="},
     {"file/key-twice", CONFINED "Users=bob\n",
-     AT "key 'Users' is given twice; put all its words on one line"},
+     AT "key 'Users' is given twice; keep one line, with all the words on it"},
     {"file/key-twice-with-blanks", CONFINED "  Users =bob\n",
-     AT "key 'Users' is given twice; put all its words on one line"},
+     AT "key 'Users' is given twice; keep one line, with all the words on it"},
     {"file/key-twice-in-two-groups", CONFINED "[Gateway]\nUsers=bob\n",
-     AT "key 'Users' is given twice; put all its words on one line"},
+     AT "key 'Users' is given twice; keep one line, with all the words on it"},
     {"file/no-key-value", CONFINED "Table 7\n",
      "wg0.conf: line 3: 'Table 7' is no KEY=VALUE; a comment starts with #"},
     {"file/comment-with-semicolon", "; mine\n" CONFINED,
@@ -240,8 +249,7 @@ static const struct ErrorCase {
      AT "Priority: not a priority for our rules: 'high'; give a number from 1 to 32765; 500 is the "
         "default"},
     /* hostile words */
-    {"hostile/escape-in-key", CONFINED "\033Table=7\n",
-     AT "unknown key '\\033Table'; see custom-gateway.conf(5) for the keys there are"},
+    {"hostile/escape-in-key", CONFINED "\033Table=7\n", AT "unknown key '\\033Table'; " THE_KEYS},
     {"hostile/translated-key", CONFINED "\033[31mTable=7\n",
      "wg0.conf: line 3: '\\033[31mTable' is no KEY=VALUE; a comment starts with #"},
     {"hostile/escape-in-group", CONFINED "[a\"\\b]\n",
