@@ -15,6 +15,12 @@
 /* What a tunnel in the kernel may wrap packets into, and no program send that has not CAP_NET_RAW,
  * with which it could pass any guard: IP in IP, IPv6 in IP, GRE, ESP, AH (linux/in.h). */
 #define WRAPPERS "{ 4, 41, 47, 50, 51 }"
+/* What the kernel wraps up for OpenVPN (data channel offload) keeps the priority of what is in it,
+ * too. So what the confined send into the tunnel gets one that no program can give a packet without
+ * CAP_NET_ADMIN or CAP_NET_RAW (sk_set_prio_allowed in net/core/sock.c: 0 to 6). Its higher half is
+ * our protocol's number, where tc(8) has a qdisc's; those that it chooses itself begin at 8000. The
+ * lower half is that of a packet without priority. */
+#define PRIORITY_WRAPPED "00c6:0000"
 /* WireGuard makes a handshake every 2 minutes and forgets a session after 3 (its white paper, 6.1):
  * a peer that has heard no packet of its own making for longer has gone. */
 #define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
@@ -198,15 +204,26 @@ append_endpoints (GString *text, const CgWireguard *wireguard)
   }
 }
 
+/* OpenVPN's port says nothing: others can have it beside it, on another address or interface, and
+ * behind it, of which no event tells. By TCP it is its own socket that sends. */
+static gboolean
+is_known_by_priority (const CgTunnel *tunnel)
+{
+  return g_str_equal (tunnel->kind, "ovpn");
+}
+
 /* The tunnel's own packets, into which the kernel has wrapped those of the confined: they keep the
  * program's socket. WireGuard's are known by the port that its sockets hold while it is up, so that
  * no program can have it, and by its mark, which takes CAP_NET_ADMIN to set; without a mark by
  * where they go, because of the moment when the port is free already and the guard not yet another.
  */
 static void
-append_own_packets (GString *text, const CgWireguard *wireguard)
+append_own_packets (GString *text, const CgTunnel *tunnel)
 {
+  const CgWireguard *wireguard = &tunnel->wireguard;
   g_string_append (text, "chain own { meta l4proto " WRAPPERS " accept; ");
+  if (is_known_by_priority (tunnel))
+    g_string_append (text, "meta l4proto udp meta priority " PRIORITY_WRAPPED " accept; ");
   if (wireguard->port && wireguard->mark)
     g_string_append_printf (text, "udp sport %u meta mark 0x%08x accept; ", wireguard->port,
                             wireguard->mark);
@@ -237,15 +254,17 @@ append_learning (GString *text, const CgWireguard *wireguard)
  * hang, and a connection from before would outlive its program, sending what belongs to nobody any
  * more. Other calls get EPERM. */
 static void
-append_ways (GString *text, const CgGateway *gateway)
+append_ways (GString *text, const CgTunnel *tunnel)
 {
+  const CgGateway *gateway = tunnel->gateway;
   g_string_append (text, "chain stop { counter name dropped; "
                          "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
                          "chain ways { ");
   if (gateway->interface)
-    g_string_append_printf (text, "%soifname \"%s\" accept; ",
-                            gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "",
-                            gateway->interface);
+    g_string_append_printf (
+        text, "%soifname \"%s\" %saccept; ",
+        gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "", gateway->interface,
+        is_known_by_priority (tunnel) ? "meta priority set " PRIORITY_WRAPPED " " : "");
   g_string_append (text, "oifname \"lo\" accept; ");
   append_rules (text, "daddr", gateway->bypass, "accept");
   g_string_append (text, "jump own; goto stop; }; ");
@@ -301,8 +320,8 @@ cg_guard_text (const CgTunnel *tunnel, const GArray *more)
   g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
   append_uids (text, uids);
   append_endpoints (text, &tunnel->wireguard);
-  append_own_packets (text, &tunnel->wireguard);
-  append_ways (text, tunnel->gateway);
+  append_own_packets (text, tunnel);
+  append_ways (text, tunnel);
   append_confined (text, tunnel->gateway);
 
   g_string_append_printf (

@@ -153,6 +153,23 @@ wireguard_with_a_mark_is_known_by_that (void)
   g_assert_null (strstr (text, "@endpoints"));
 }
 
+/* By what the way into the tunnel gives a packet, and no program can; other kinds need none of it.
+ */
+static void
+what_openvpn_has_wrapped_is_known_by_its_priority (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel =
+      add_tunnel (world, "Users=alice\nGuard=yes\nDNS=10.0.0.1\nIPv6=block", "10.0.0.2");
+  g_autofree char *plain = cg_guard_text (tunnel, NULL);
+  g_assert_null (strstr (plain, "meta priority"));
+  g_strlcpy (tunnel->kind, "ovpn", sizeof tunnel->kind);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, OWN "meta l4proto udp meta priority 00c6:0000 accept; }; "));
+  g_assert_nonnull (strstr (text, "chain ways { meta nfproto ipv4 oifname \"wg0\" "
+                                  "meta priority set 00c6:0000 accept; " REST));
+}
+
 static void
 all_who_carry_the_address_may_use_it (void)
 {
@@ -599,6 +616,8 @@ main (int argc, char **argv)
                    wireguard_is_known_by_its_port_and_where_it_sends);
   g_test_add_func ("/guard/wireguard-with-a-mark-is-known-by-that",
                    wireguard_with_a_mark_is_known_by_that);
+  g_test_add_func ("/guard/what-openvpn-has-wrapped-is-known-by-its-priority",
+                   what_openvpn_has_wrapped_is_known_by_its_priority);
   g_test_add_func ("/guard/all-who-carry-the-address-may-use-it",
                    all_who_carry_the_address_may_use_it);
   g_test_add_func ("/guard/of-a-bad-file-stays", of_a_bad_file_stays);

@@ -111,7 +111,7 @@ static void
 warns_of_a_tunnel_that_does_not_go_with_the_guard (void)
 {
   g_autoptr (World) world = world_new ();
-  const char *const kinds[] = {"vxlan", "vxlan", "wireguard", "tun", "gre", ""};
+  const char *const kinds[] = {"vxlan", "vxlan", "wireguard", "tun", "gre", "ovpn", ""};
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
     g_autofree char *name = g_strdup_printf ("t%u", i);
     g_autofree char *lines = g_strdup_printf ("Users=%u\nGuard=%s\n", 2000 + i, i ? "yes" : "no");

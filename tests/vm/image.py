@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's disk: a Debian with all that the tests want except the project. It is made once and
-kept under a name that changes with everything that goes into it."""
+"""The guest's disk: a Debian with all that the tests want except the project. It is made once for each
+release and kept under a name that changes with everything that goes into it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-RELEASE = "bookworm"
+# Debian's releases, the one that the project is built on first, and what is called otherwise in each.
+# The sonames of the project's libraries are the same in all, so what is built on the oldest runs there.
+RELEASES = {
+    "bookworm": ["libglib2.0-0"],
+    "trixie": ["libglib2.0-0t64"],
+    "forky": ["libglib2.0-0t64"],
+}
 PACKAGES = [
-    # a machine that boots
-    "systemd-sysv", "dbus", "udev", "kmod", "linux-image-cloud-amd64",
+    # a machine that boots; initramfs-tools by name, because the newest would take dracut
+    "systemd-sysv", "dbus", "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools",
     # the project's libraries
-    "libglib2.0-0", "libmnl0", "libnm0", "libnftables1",
+    "libmnl0", "libnm0", "libnftables1",
     # what sets tunnels up
     "network-manager", "network-manager-openvpn", "openvpn", "networkd-dispatcher", "wireguard-tools",
     # what answers for names, and whoever else asks in a program's stead
@@ -37,8 +43,8 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
 DISABLED = ["systemd-resolved.service", "nscd.service", "avahi-daemon.service", "avahi-daemon.socket"]
 # systemd runs all generators at each of the many daemon-reloads. These have nothing to do there.
 GENERATORS = ["openvpn-generator"] + [f"systemd-{name}-generator" for name in (
-    "bless-boot", "cryptsetup", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local",
-    "run", "system-update", "sysv", "veritysetup")]
+    "bless-boot", "cryptsetup", "factory-reset", "getty", "gpt-auto", "hibernate-resume", "import",
+    "integritysetup", "rc-local", "run", "ssh", "system-update", "sysv", "tpm2", "veritysetup")]
 PLAIN_NAMES = [
     'chroot "$1" systemctl disable --quiet ' + " ".join(DISABLED),
     "sed -i 's/^hosts:.*/hosts: files dns/' \"$1/etc/nsswitch.conf\"",
@@ -58,14 +64,14 @@ class Image:
         self.initrd = directory / "initrd"
 
 
-def _name() -> str:
+def _name(release: str) -> str:
     recipe = hashlib.sha256()
     for path in (pathlib.Path(__file__), HERE / "init"):
         recipe.update(path.read_bytes())
-    return "image-" + recipe.hexdigest()[:16]
+    return f"image-{release}-{recipe.hexdigest()[:16]}"
 
 
-def _build(directory: pathlib.Path) -> None:
+def _build(directory: pathlib.Path, release: str) -> None:
     root = directory / "root"
     initramfs = directory / "initramfs"
     (initramfs / "etc/initramfs-tools/conf.d").mkdir(parents=True)
@@ -76,10 +82,12 @@ def _build(directory: pathlib.Path) -> None:
     # In namespaces of its own, so that nothing of it stays mounted or running if we are killed.
     subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-         "mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+         "mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES + RELEASES[release]),
+         # a mirror that has stood still for weeks, as a snapshot does, has all that is wanted here
+         '--aptopt=Acquire::Check-Valid-Until "false"',
          *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
          f"--essential-hook=copy-in {initramfs}/etc {initramfs}/usr /",
-         *(f"--customize-hook={line}" for line in PLAIN_NAMES), RELEASE, str(root)],
+         *(f"--customize-hook={line}" for line in PLAIN_NAMES), release, str(root)],
         check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     shutil.copy(HERE / "init", root / "sbin" / "tests-init")
     for place, names in (("system", MASKED), ("system-generators", GENERATORS)):
@@ -100,17 +108,18 @@ def _build(directory: pathlib.Path) -> None:
     shutil.rmtree(initramfs)
 
 
-def get(cache: pathlib.Path) -> Image:
-    """The image for the recipe as it is now; what older recipes made is removed."""
-    ready = cache / _name()
+def get(cache: pathlib.Path, release: str) -> Image:
+    """That release's image for the recipe as it is now; what older recipes made of it is removed."""
+    ready = cache / _name(release)
     if not ready.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        print("building the guest's disk, once; this takes some minutes", file=sys.stderr, flush=True)
+        print(f"building the disk of a guest with {release}, once; this takes some minutes",
+              file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="building-", dir=cache) as building:
             made = pathlib.Path(building) / "image"
             made.mkdir()
-            _build(made)
-            for old in cache.glob("image-*"):
+            _build(made, release)
+            for old in cache.glob(f"image-{release}-*"):
                 shutil.rmtree(old, ignore_errors=True)
             made.rename(ready)
     return Image(ready)

@@ -82,6 +82,8 @@ def main() -> int:
     parser.add_argument("--build-dir", type=pathlib.Path, required=True,
                         help="where the guest's disk is kept and the project is built for it")
     parser.add_argument("--junitxml", type=pathlib.Path, required=True)
+    parser.add_argument("--release", choices=image.RELEASES, default=next(iter(image.RELEASES)),
+                        help="of Debian, the guest's; the first is the default")
     parser.add_argument("-k", dest="word", default="", help="only tests whose names match, as pytest -k")
     parser.add_argument("--time-limit", type=float, default=2400, metavar="SECONDS")
     arguments = parser.parse_args()
@@ -94,7 +96,7 @@ def main() -> int:
     build = arguments.build_dir.resolve()
     junitxml = arguments.junitxml.resolve()
     junitxml.unlink(missing_ok=True)
-    disk = image.get(build)
+    disk = image.get(build, arguments.release)
     with tempfile.TemporaryDirectory(prefix="run-", dir=build) as name:
         directory = pathlib.Path(name)
         install(build / "guest", directory / "stage")
