@@ -5,6 +5,7 @@
 
 #include "status-json.h"
 #include "status-table.h"
+#include "subuids.h"
 #include "warnings.h"
 
 static void
@@ -42,6 +43,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
     return cg_fail (error);
 
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
+  cg_subuids_load (facts->subuids);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   if (options->json) {
     g_autoptr (GPtrArray) errors = list_errors (config, names);
