@@ -9,6 +9,7 @@
 #include "rebind.h"
 #include "records.h"
 #include "stray.h"
+#include "subuids.h"
 #include "warnings.h"
 
 /* A tunnel that goes up or down between our look and our change makes the kernel refuse the change.
@@ -146,8 +147,9 @@ report_states (const CgFacts *facts, const char *const *names, CgIntent intent)
 }
 
 static void
-report_warnings (const CgFacts *facts, const char *const *names)
+report_warnings (CgFacts *facts, const char *const *names)
 {
+  cg_subuids_load (facts->subuids);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   for (guint i = 0; i < warnings->len; i++)
     g_warning ("%s", (const char *) warnings->pdata[i]);

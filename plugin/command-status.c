@@ -5,6 +5,7 @@
 
 #include "status-json.h"
 #include "status-table.h"
+#include "subuids.h"
 #include "warnings.h"
 
 static void
@@ -57,6 +58,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
     return cg_fail (error);
 
   g_autoptr (CgStatus) status = cg_status_new (facts, names);
+  cg_subuids_load (facts->subuids);
   g_autoptr (GPtrArray) warnings = cg_warnings (facts, names);
   warn_of_silence (warnings, config, names);
   if (options->json) {

@@ -8,6 +8,7 @@
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
+#include "subuids.h"
 #include "tunnels.h"
 #include "xtables.h"
 
@@ -39,6 +40,7 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->kept);
   g_array_unref (facts->resolvconfs);
   g_array_unref (facts->resolvers);
+  g_array_unref (facts->subuids);
   g_free (facts->released_resolvconf);
   g_free (facts);
 }
@@ -72,6 +74,7 @@ cg_facts_new (const CgConfig *config)
   facts->runtime_dir = CG_RUNTIME_DIR;
   facts->resolvconfs = cg_resolvconfs_new ();
   facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->subuids = g_array_new (FALSE, FALSE, sizeof (CgSubuids));
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
   return facts;
 }

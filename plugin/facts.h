@@ -65,6 +65,7 @@ typedef struct {
   const char *runtime_dir;     /* borrowed */
   GArray *resolvconfs;         /* CgResolvConf */
   GArray *resolvers;           /* CgPrefix: the servers that the system's resolv.conf names */
+  GArray *subuids;             /* CgSubuids; filled by who is to warn, see subuids.h */
   char *released_resolvconf;   /* as cg_resolvconf_text_released has it of them */
 } CgFacts;
 

@@ -39,6 +39,12 @@
  * closed socket has none, which ends the rule. */
 #define ANYBODY "meta skuid != 4294967295 accept; "
 
+/* Of a connection of Multipath TCP (option 30 of IANA's TCP parameters, RFC 8684) the kernel itself
+ * opens further ways, from the addresses that "ip mptcp endpoint" shows: by sockets that are root's
+ * to the rules and nobody's to the guard (mptcp_subflow_create_socket in net/mptcp/subflow.c). So
+ * there is to be no such connection, neither as a client nor as a server. */
+#define NO_MULTIPATH "tcp flags & syn == syn tcp option 30 exists goto stop; "
+
 /* How the text begins. */
 #define TABLE "table inet "
 
@@ -259,7 +265,7 @@ append_ways (GString *text, const CgTunnel *tunnel)
   const CgGateway *gateway = tunnel->gateway;
   g_string_append (text, "chain stop { counter name dropped; "
                          "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
-                         "chain ways { ");
+                         "chain ways { " NO_MULTIPATH);
   if (gateway->interface)
     g_string_append_printf (
         text, "%soifname \"%s\" %saccept; ",

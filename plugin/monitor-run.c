@@ -150,6 +150,37 @@ apply (const CgMonitorRun *run,
   return owned;
 }
 
+/* The gateways that there were when the last run read the directory; the first one takes those that
+ * it finds. Profiles are on no shelf. NULL ends them. */
+static GPtrArray *
+list_known (const CgMonitorRun *run, const CgConfig *config)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  gsize n_shelved = g_variant_n_children (run->shelf);
+  for (gsize i = 0; i < n_shelved; i++) {
+    g_autoptr (GVariant) entry = g_variant_get_child_value (run->shelf, i);
+    char *name;
+    g_variant_get_child (entry, 0, "s", &name);
+    g_ptr_array_add (names, name);
+  }
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (!n_shelved || gateway->from_profile)
+      g_ptr_array_add (names, g_strdup (gateway->name));
+  }
+  for (guint i = 0; !n_shelved && i < config->bad->len; i++)
+    g_ptr_array_add (names, g_strdup (((const CgBadFile *) config->bad->pdata[i])->name));
+  g_ptr_array_add (names, NULL);
+  return names;
+}
+
+static void
+settle_removed (const CgMonitorRun *run, const CgConfig *config)
+{
+  g_autoptr (GPtrArray) names = list_known (run, config);
+  cg_removed_settle (run->options->runtime_dir, (const char *const *) names->pdata);
+}
+
 /* What is wrong with a gateway that is in force all the same is said when files are read. */
 static void
 tell_faults (const CgMonitorRun *run, const CgConfig *config, int *status)
@@ -185,6 +216,7 @@ cg_monitor_run (gpointer data, GVariant **report, int *given)
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
                                                        : g_variant_ref (run->shelf);
   ask (run, config);
+  settle_removed (run, config);
   tell_faults (run, config, &status);
   g_autoptr (GVariant) answers =
       g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));

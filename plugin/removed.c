@@ -74,6 +74,17 @@ cg_removed_clear (const char *runtime_dir, const CgConfig *config, const char *c
   take_mark (runtime_dir, ALL);
 }
 
+void
+cg_removed_settle (const char *runtime_dir, const char *const *names)
+{
+  if (!has_mark (runtime_dir, ALL))
+    return;
+  for (; *names; names++)
+    if (cg_gateway_name_valid (*names))
+      put_mark (runtime_dir, *names);
+  take_mark (runtime_dir, ALL);
+}
+
 gboolean
 cg_removed_has (const char *runtime_dir, const char *name)
 {

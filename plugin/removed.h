@@ -18,6 +18,10 @@ void cg_removed_mark (const char *runtime_dir, const char *const *names);
  * are not named stay released if all were. */
 void cg_removed_clear (const char *runtime_dir, const CgConfig *config, const char *const *names);
 
+/* Makes of the mark of all, if there is one, marks of those named: what a later file says was never
+ * released. */
+void cg_removed_settle (const char *runtime_dir, const char *const *names);
+
 gboolean cg_removed_has (const char *runtime_dir, const char *name);
 
 /* Notes, if there is a monitor, that the files as they are now were put in force by hand or by a

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "subuids.h"
 #include "warnings-dns.h"
 
 /* So many lines tell what others do with one gateway's routes, and so many what they do with its
@@ -124,6 +125,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     if (*names && !g_strv_contains (names, gateway->name))
       continue;
     warn_of_services (warnings, gateway);
+    cg_warn_of_subuids (warnings, facts, gateway);
     cg_warn_of_dns (warnings, facts, gateway);
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",

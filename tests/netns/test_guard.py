@@ -2,6 +2,7 @@
 """The guard: what routing rules cannot hold. Each way out is shown to lead out without it."""
 
 import json
+import os
 
 import pytest
 from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, SERVER, Tunnel, wait_until
@@ -169,6 +170,70 @@ def test_nor_does_it_when_the_tunnel_is_gone(lab, guarded):
         lab.run("host", PYTHON, "-c", FORGE.replace("sock.bind", "sock.setsockopt(0, 19, 1)\nsock.bind"),
                 "10.64.0.2")
     assert (capture.leaks == 0) == guarded
+
+
+# IPPROTO_MPTCP is 262, linux/in.h. Both ends have the port that is captured: the kernel of the server opens
+# its second path to that of the client.
+MULTIPATH = """
+import os, socket, sys
+kind, uid, server, client = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.bind((server if kind == "serve" else client, 7000))
+if kind == "serve":
+    sock.listen()
+    print("listening", flush=True)
+    sock = sock.accept()[0]
+else:
+    try:
+        sock.connect((server, 7000))
+    except ConnectionRefusedError:
+        sys.exit(print("ECONNREFUSED"))
+# before there was data in both directions there is no second path
+if kind == "serve":
+    sock.send(b"here")
+sock.recv(4)
+if kind == "ask":
+    sock.send(b"here")
+print("connected", flush=True)
+sock.recv(4)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/net/mptcp/enabled"), reason="a kernel without MPTCP")
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("server", ["world", "host"])
+def test_multipath_tcp_has_no_second_path_by_the_lan(lab, server, guarded):
+    """The kernel opens it by a socket of its own, which is root's to the rules and nobody's to nftables."""
+    confine(lab, "Guard=yes" if guarded else "Guard=no")
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.cg("reapply")
+    lab.sh("world", "ip addr add 203.0.113.9/32 dev lo")
+    lab.sh("host", f"ip mptcp endpoint add {LAN[4]} dev eth0 subflow")
+    assert lab.ask(CONFINED) == "wg0"  # the other end knows where we are
+    client = "world" if server == "host" else "host"
+    uids = {"host": CONFINED, "world": 0}
+    addresses = [tunnel.address[4], "10.64.0.1" if server == "host" else "203.0.113.9"]
+    if server == "world":
+        addresses.reverse()
+
+    def start(kind, where):
+        return lab.popen(where, PYTHON, "-c", MULTIPATH, kind, str(uids[where]), *addresses, stdout=-1,
+                         text=True)
+
+    with lab.capture() as capture:
+        listener = start("serve", server)
+        assert listener.stdout.readline() == "listening\n"
+        said = start("ask", client).stdout.readline()
+        # another machine's client tries again, without multipath
+        assert said == ("ECONNREFUSED\n" if guarded and client == "host" else "connected\n")
+        assert ("tcp-ulp-mptcp" in lab.sh("host", "ss -tniH sport = :7000")) == (not guarded)
+        if not guarded and client == "host":  # the kernel of a server may wait with it
+            wait_until("the second path", lambda: capture.packets(CONFINED_PORT) > 0)
+    assert capture.leaks == 0 or not guarded
 
 
 LISTEN = """

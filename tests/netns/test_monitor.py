@@ -442,6 +442,16 @@ def test_remove_of_one_is_not_undone_and_the_other_is_repaired(lab, monitor):
     assert [r["uid_start"] for r in lab.rules()] == [OTHER]
 
 
+def test_a_gateway_that_comes_behind_a_remove_was_not_removed(lab, monitor):
+    lab.cg("remove")
+    monitor.settle()
+    lab.config("wg1", f"Users={OTHER}")
+    wait_until("wg1", lambda: [rule["uid_start"] for rule in lab.rules()] == [OTHER])
+    lab.sh("host", "ip link set wg0 down", "ip link set wg0 up")
+    monitor.settle()
+    assert [rule["uid_start"] for rule in lab.rules()] == [OTHER]
+
+
 def test_only_one_monitor(lab, monitor):
     done = lab.cg("monitor", check=False)
     assert done.returncode == 1

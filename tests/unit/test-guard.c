@@ -32,6 +32,7 @@ typedef struct {
 } TextCase;
 
 #define OWN  "chain own { meta l4proto { 4, 41, 47, 50, 51 } accept; "
+#define WAYS "chain ways { tcp flags & syn == syn tcp option 30 exists goto stop; "
 #define REST "oifname \"lo\" accept; jump own; goto stop; }; "
 
 static const TextCase text_cases[] = {
@@ -53,10 +54,10 @@ static const TextCase text_cases[] = {
      "accept; meta skuid 1500 goto confined; meta skuid 10000-20000 goto confined; @nh", "@uids"},
     {"large-ranges", "Users=10000-20000 30000-40000\nGuard=yes", "10.0.0.2",
      "policy accept; meta skuid @uids goto confined; @nh", "skuid 1"},
-    {"ways", "Users=alice\nGuard=yes", "10.0.0.2", "chain ways { oifname \"wg0\" accept; " REST,
+    {"ways", "Users=alice\nGuard=yes", "10.0.0.2", WAYS "oifname \"wg0\" accept; " REST,
      "daddr { 10.0.0.2/32 } accept"},
     {"no-ipv6", "Users=alice\nGuard=yes\nIPv6=block", "10.0.0.2",
-     "chain ways { meta nfproto ipv4 oifname \"wg0\" accept; " REST, NULL},
+     WAYS "meta nfproto ipv4 oifname \"wg0\" accept; " REST, NULL},
     {"bypass", "Users=alice\nGuard=yes\nBypass=192.0.2.0/24 198.51.100.7 fd00::/8", "10.0.0.2",
      "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; jump own; "
      "goto stop; }; ",

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "subuids.h"
+
+#define SUBUID   "/etc/subuid"
+#define MAX_TOLD 4 /* of one gateway; there may be a line for each user */
+
+/* A line is "USER:FIRST:COUNT", with the user by name or by uid. */
+static gboolean
+parse_line (const char *line, CgUserLookup lookup, CgSubuids *found)
+{
+  guint64 owner, first, count;
+  g_auto (GStrv) words = g_strsplit (line, ":", 4);
+  if (g_strv_length (words) != 3 ||
+      !g_ascii_string_to_unsigned (words[1], 10, 1, CG_UID_INVALID - 1, &first, NULL) ||
+      !g_ascii_string_to_unsigned (words[2], 10, 1, CG_UID_INVALID - first, &count, NULL))
+    return FALSE;
+  found->uids = (CgUidRange){(guint32) first, (guint32) (first + count - 1)};
+  if (!g_ascii_string_to_unsigned (words[0], 10, 0, CG_UID_INVALID - 1, &owner, NULL))
+    return lookup (words[0], &found->owner, NULL);
+  found->owner = (guint32) owner;
+  return TRUE;
+}
+
+void
+cg_subuids_parse (const char *text, CgUserLookup lookup, GArray *subuids)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line; line++) {
+    CgSubuids found;
+    if (parse_line (g_strstrip (*line), lookup, &found))
+      g_array_append_val (subuids, found);
+  }
+}
+
+void
+cg_subuids_load (GArray *subuids)
+{
+  g_autofree char *program = g_find_program_in_path ("newuidmap");
+  g_autofree char *text = NULL;
+  if (program && g_file_get_contents (SUBUID, &text, NULL, NULL))
+    cg_subuids_parse (text, cg_user_lookup, subuids);
+}
+
+void
+cg_warn_of_subuids (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway)
+{
+  g_autoptr (GArray) known = cg_facts_known_uids (facts);
+  guint told = 0;
+  for (guint i = 0; i < facts->subuids->len && told < MAX_TOLD; i++) {
+    const CgSubuids *subuids = &g_array_index (facts->subuids, CgSubuids, i);
+    const CgUidRange owner = {subuids->owner, subuids->owner};
+    if (!cg_uids_contain (gateway->uids, owner) || cg_uids_contain (known, subuids->uids))
+      continue;
+    told++;
+    g_autofree char *uids = cg_uid_range_to_string (subuids->uids);
+    g_ptr_array_add (
+        warnings,
+        g_strdup_printf ("%s: uid %u can be the uids %s too, by newuidmap(1), and they "
+                         "are not confined; add them to Users=, or remove them from " SUBUID,
+                         gateway->name, subuids->owner, uids));
+  }
+}
