@@ -209,6 +209,19 @@ servers_of_the_tunnel_are_asked_by_it_alone (void)
       strstr (text, "ip daddr { 192.168.122.1/32 } oifname \"wg0\" goto ways; goto stop; "));
 }
 
+/* Its interface is not known yet, so there is no way by which to ask them. */
+static void
+servers_of_a_tunnel_that_is_not_known_are_not_asked (void)
+{
+  g_autoptr (World) world = world_new ();
+  const CgTunnel *tunnel =
+      world_add (world, "wg0", "Users=alice\nGuard=yes\nDNS=auto\nConnection=work", 0, 0);
+  CgPrefix server = {.family = AF_INET, .length = 32, .address = {192, 168, 122, 1}};
+  g_array_append_val (tunnel->gateway->dns, server);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "chain questions { jump own; goto stop; }; "));
+}
+
 static void
 belongs_to_a_monitor_under_another_name (void)
 {
@@ -658,6 +671,8 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/servers-of-the-tunnel-are-asked-by-it-alone",
                    servers_of_the_tunnel_are_asked_by_it_alone);
+  g_test_add_func ("/guard/servers-of-a-tunnel-that-is-not-known-are-not-asked",
+                   servers_of_a_tunnel_that_is_not_known_are_not_asked);
   g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
                    belongs_to_a_monitor_under_another_name);
   g_test_add_func ("/guard/tables-are-known-by-their-exact-names",
