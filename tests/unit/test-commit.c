@@ -509,6 +509,25 @@ no_guard_lets_go_behind_a_failure (void)
   g_assert_cmpuint (machine.nft->len, ==, 0);
 }
 
+/* What closes goes on, for the tables in which nothing failed: who needs a guard gets his. */
+static void
+a_guard_is_written_behind_a_failure_of_another_table (void)
+{
+  const CgOp steps[] = {
+      {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
+      GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_CREATE),
+      GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE),
+      {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 42}},
+      {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 43}}};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  nftables_fails (0, 0);
+  machine.refused = 0;
+  g_assert_false (COMMIT (steps, &unguarded, NULL));
+  g_assert_cmpuint (machine.nft->len, ==, 1);
+  g_assert_null (strstr (transaction (0), "wg1"));
+  g_assert_cmpuint (machine.done, ==, 2);
+}
+
 /* What the next guard of that name is to know nothing of. */
 static void
 a_guard_that_goes_leaves_no_memory (void)
@@ -563,6 +582,8 @@ main (int argc, char **argv)
     g_test_add_data_func (path, &failures[i], who_has_no_guard_is_told);
   }
   g_test_add_func ("/commit/no-guard-lets-go-behind-a-failure", no_guard_lets_go_behind_a_failure);
+  g_test_add_func ("/commit/a-guard-is-written-behind-a-failure-of-another-table",
+                   a_guard_is_written_behind_a_failure_of_another_table);
   g_test_add_func ("/commit/a-guard-that-goes-leaves-no-memory",
                    a_guard_that_goes_leaves_no_memory);
   int status = g_test_run ();
