@@ -75,8 +75,8 @@ may_run (Run *run, const CgOp *op)
     return TRUE;
   if (op->step == CG_STEP_RELEASE_DNS)
     return FALSE; /* its rules may still be there */
-  if (is_guard_step (op->step) || op->step == CG_STEP_DEL_RULE || op->step == CG_STEP_LEAVE_WAY ||
-      op->step == CG_STEP_DEL_PROHIBIT) {
+  if (op->step == CG_STEP_UNGUARD || op->step == CG_STEP_DEL_RULE ||
+      op->step == CG_STEP_LEAVE_WAY || op->step == CG_STEP_DEL_PROHIBIT) {
     g_hash_table_add (run->failed, GUINT_TO_POINTER (table_of (op)));
     return FALSE;
   }

@@ -36,13 +36,14 @@ is_in_place (const char *path, const char *place)
 }
 
 gboolean
-cg_profiles_is_system (const char *path)
+cg_profiles_is_system (const char *root, const char *path)
 {
   for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
     if (places[i].writer == NOT_STORED || !is_in_place (path, places[i].path))
       continue;
     g_autofree char *file = g_path_get_basename (path);
-    g_autoptr (GString) text = cg_config_read_trusted (path, file, NULL);
+    g_autofree char *real = g_strconcat (root, path, NULL);
+    g_autoptr (GString) text = cg_config_read_trusted (real, file, NULL);
     g_autoptr (CgProfile) profile =
         text ? cg_profile_parse (file, text->str, text->len, NULL) : NULL;
     return profile && !profile->is_private;

@@ -23,5 +23,5 @@ void cg_profiles_add (CgConfig *config, const char *root, CgUserLookup lookup);
 const char *cg_profiles_name (const CgConfig *config, const char *id, const char *uuid);
 
 /* Whether the file of a profile is one of the system's: on disk, root's alone, and no single user's
- * to change. */
-gboolean cg_profiles_is_system (const char *path);
+ * to change. root as above. */
+gboolean cg_profiles_is_system (const char *root, const char *path);

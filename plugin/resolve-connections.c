@@ -50,7 +50,7 @@ take_hints (CgConfig *config, const CgHints *hints)
     /* a user can make a profile of the same id, see cg_profiles_is_system() */
     if (!gateway->interface &&
         cg_gateway_has_connection (gateway, hints->connection_id, hints->connection_uuid) &&
-        hints->profile && cg_profiles_is_system (hints->profile))
+        hints->profile && cg_profiles_is_system ("", hints->profile))
       gateway->interface = g_strdup (hints->interface);
     if (g_strcmp0 (gateway->interface, hints->interface) == 0 && gateway->dns->len == 0)
       for (guint j = 0; j < G_N_ELEMENTS (hints->servers); j++)

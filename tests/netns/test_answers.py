@@ -97,6 +97,20 @@ def test_what_changed_meanwhile_is_done_when_it_is_known(lab, systemd, monitor):
     wait_until("the other user", lambda: uids(lab) == uids(lab, 6) == [OTHER])
 
 
+def test_a_loss_while_systemd_hangs_waits_for_nobody(lab, systemd, monitor):
+    """The run that asks holds the lock as long as it waits; it is ended, and that is no failure."""
+    systemd.hang()
+    lab.sh("host", "ip addr add 10.64.0.99/24 dev wg0")  # a tunnel's event, and a run that asks
+    wait_until("the question", lambda: systemd.waiting)
+    lose_rules(lab)
+    wait_until("the rules", lambda: rules_are_back(lab))
+    assert "nobody can tell" not in monitor.said, "it waited until the question was given up"
+    systemd.speak()
+    monitor.settle()
+    assert is_up(lab)
+    assert "ended by a signal" not in monitor.said
+
+
 def test_one_loss_is_one_run(lab, systemd, monitor):
     """What the first half changes wakes nobody, and is told of once."""
     before = monitor.runs, systemd.talks

@@ -207,6 +207,28 @@ def test_a_user_who_moved_is_moved_by_a_reapply_of_the_new_gateway_alone(lab, tu
     assert lab.ask(SECOND) == "wg0"
 
 
+def test_removing_a_gateway_sets_nobody_free_who_has_moved_to_one_that_stands(lab):
+    """That has no rule yet, since nobody here can tell whom its service runs as."""
+    lab.config("wg0", f"Users={CONFINED}")
+    lab.config("wg1", "Services=foo")
+    lab.cg("reapply")
+    lab.config("wg0", f"Users={SECOND}")
+    lab.config("wg1", f"Users={CONFINED}")
+    lab.cg("remove", "wg0")
+    assert lab.ask(CONFINED) == "EACCES"
+
+
+def test_a_gateway_that_was_removed_does_not_come_back_with_the_end_of_another(lab):
+    lab.config("wg0", f"Users={CONFINED}")
+    lab.config("wg1", f"Users={SECOND}")
+    lab.cg("reapply")
+    lab.cg("remove", "wg1")
+    lab.config("wg0", f"Users={SECOND}")
+    lab.config("wg1", f"Users={CONFINED}")
+    lab.cg("remove", "wg0")
+    assert lab.nothing_is_left()
+
+
 def test_removing_a_gateway_sets_nobody_free_whom_a_bad_file_may_have(lab):
     lab.config("wg0", f"Users={CONFINED}")
     lab.config("wg1", f"Users={SECOND} {SECOND + 1}")

@@ -26,6 +26,7 @@ def test_dry_run_prints_what_reapply_does_and_does_nothing(lab):
     filter_by_shell = lab.sh("host", "sysctl -n net.ipv4.conf.wg0.rp_filter")
     lab.sh("host", *lab.cg("remove", "--dry-run").stdout.splitlines())
     assert lab.nothing_is_left()
+    assert not (lab.run_dir / "custom-gateway").exists()
 
     lab.sh("host", "sysctl -qw net.ipv4.conf.wg0.rp_filter=1")
     lab.cg("reapply")

@@ -70,6 +70,23 @@ def test_a_table_given_by_number_that_others_use_is_not_used(lab):
     assert [r["gateway"] for r in lab.ip("route", "show", "table", "1000")] == ["192.0.2.1"]
 
 
+def test_a_table_given_by_number_goes_before_one_that_is_derived(lab, table):
+    """Whatever their names; and two gateways never share one."""
+    lab.config("wg1", f"Users={OTHER}\nTable={table}")
+    lab.cg("reapply")
+    tables = {rule["uid_start"]: rule["table"] for rule in lab.rules()}
+    assert tables[OTHER] == table != tables[CONFINED]
+
+
+def test_two_names_that_lead_to_one_table(lab):
+    """The hash of both is the same."""
+    lab.config("wg818", f"Users={CONFINED}")
+    lab.config("wg3044", f"Users={OTHER}")
+    lab.cg("reapply")
+    first, second = (int(rule["table"]) for rule in lab.rules())
+    assert abs(first - second) == 1
+
+
 @pytest.mark.parametrize("rogue", ["203.0.113.0/24", "203.0.113.1/32", "128.0.0.0/1", "192.0.0.0/2"])
 def test_a_route_pushed_into_main_does_not_reach_the_confined(lab, table, rogue):
     """What a rogue DHCP server can do (CVE-2024-3661)."""

@@ -53,6 +53,13 @@ def table(lab):
     return lab.rules()[0]["table"]
 
 
+def behind_a_link(lab):
+    """Puts the gateway's file there: nobody hears of a change of what a symbolic link leads to."""
+    real = (lab.config_dir / "wg0.conf").rename(lab.directory / "real")
+    (lab.config_dir / "wg0.conf").symlink_to(real)
+    return real
+
+
 @contextlib.contextmanager
 def fighting(lab):
     """Somebody takes our rule away a hundred times a second, as one process with one socket."""
@@ -101,8 +108,13 @@ def test_addresses_that_come_and_go(lab, monitor):
     lab.sh("host", "ip addr del 10.64.0.2/24 dev wg0")
     wait_until("IPv4 blocked", lambda: ways(lab, 4) == ["prohibit"])
     assert ways(lab, 6) == ["wg0", "prohibit"]
-    lab.sh("host", "ip addr add 10.64.0.2/24 dev wg0", "ip -6 addr flush dev wg0")
-    wait_until("IPv6 blocked", lambda: ways(lab, 6) == ["prohibit"] and len(ways(lab, 4)) == 2)
+    # one by one: a run for one of them looks at all
+    lab.sh("host", "ip addr add 10.64.0.2/24 dev wg0")
+    wait_until("IPv4 up", lambda: is_up(lab))
+    lab.sh("host", "ip -6 addr flush dev wg0")
+    wait_until("IPv6 blocked", lambda: ways(lab, 6) == ["prohibit"])
+    lab.sh("host", "ip addr add fd00:64:a0::2/64 dev wg0 nodad")
+    wait_until("IPv6 up", lambda: is_up(lab))
 
 
 def test_renamed_and_named_back(lab, monitor):
@@ -353,15 +365,13 @@ def test_a_file_that_is_away_for_a_moment_sets_nobody_free(lab, monitor):
 
 
 @pytest.mark.parametrize("how", ["changed", "SIGHUP"])
-def test_a_broken_file_keeps_the_old_one_in_force(lab, monitor, how):
-    if how == "SIGHUP":  # nobody sees a change of what a symbolic link leads to
-        (lab.config_dir / "wg0.conf").rename(lab.directory / "real")
-        (lab.config_dir / "wg0.conf").symlink_to(lab.directory / "real")
-        monitor.settle()
-        time.sleep(1.5)
-        monitor.settle()
-        broken = lab.directory / "real"
-        broken.write_text("[Gateway]\nUsers=nobody-of-this-name\n")
+def test_a_broken_file_keeps_the_old_one_in_force(lab, tunnel, how):
+    real = behind_a_link(lab) if how == "SIGHUP" else None
+    tunnel.up()
+    monitor = Monitor(lab)
+    assert is_up(lab)
+    if real:
+        real.write_text("[Gateway]\nUsers=nobody-of-this-name\n")
         monitor.signal(signal.SIGHUP)
     else:
         lab.config("wg0", "Users=nobody-of-this-name")
@@ -376,7 +386,7 @@ def test_a_broken_file_keeps_the_old_one_in_force(lab, monitor, how):
     wait_until("the repair", lambda: is_up(lab))
     assert monitor.said.count("nobody-of-this-name") == 1
     lab.config("wg0", f"Users={OTHER}")
-    if how == "SIGHUP":
+    if real:
         monitor.signal(signal.SIGHUP)
     wait_until("the new one", lambda: [r["uid_start"] for r in lab.rules()] == [OTHER])
 
@@ -390,6 +400,23 @@ def test_a_directory_that_is_away_changes_nothing(lab, monitor):
     lab.sh("host", f"chmod go-w {lab.config_dir}")
     lab.config("wg0", f"Users={OTHER}")
     wait_until("the new one", lambda: [r["uid_start"] for r in lab.rules()] == [OTHER])
+
+
+def test_a_directory_that_comes_late(lab):
+    """Nobody tells of it: there was nothing to watch."""
+    Monitor(lab, words=["--config-dir", "/run/late"])
+    lab.sh("host", "mkdir -m 755 /run/late", f"cp {lab.config('wg0', f'Users={OTHER}')} /run/late")
+    wait_until("the gateway", lambda: [r["uid_start"] for r in lab.rules()] == [OTHER])
+
+
+def test_a_file_that_becomes_trusted_is_read(lab, monitor):
+    path = lab.config("wg1", f"Users={OTHER}")
+    path.chmod(0o664)
+    wait_until("a word", lambda: "wg1.conf: group or others can write it" in monitor.said)
+    monitor.settle()
+    assert len(lab.rules()) == 1
+    path.chmod(0o644)
+    wait_until("wg1", lambda: len(lab.rules()) == 2)
 
 
 def test_a_directory_that_is_not_to_be_trusted_from_the_start_sets_nobody_free(lab, tunnel):
@@ -406,11 +433,15 @@ def test_a_directory_that_is_not_to_be_trusted_from_the_start_sets_nobody_free(l
 
 # Others of us
 
-def test_what_was_put_in_force_by_hand_is_not_undone(lab, monitor):
-    """It waits for the changes of files to end; who runs reapply says that they have."""
+@pytest.mark.parametrize("by", ["reapply", "event nm wg0 up"])
+def test_what_was_put_in_force_by_others_is_not_undone(lab, tunnel, by):
+    """It has not seen that the file has changed; who runs reapply says so."""
+    behind_a_link(lab)
+    tunnel.up()
+    monitor = Monitor(lab)
     before = monitor.runs
     lab.config("wg0", f"Users={OTHER}")
-    lab.cg("reapply")
+    lab.cg(*by.split())
     wait_until("a run", lambda: monitor.runs > before)
     monitor.settle()
     assert [rule["uid_start"] for rule in lab.rules()] == [OTHER]
@@ -426,6 +457,16 @@ def test_remove_is_not_undone(lab, monitor):
     lab.cg("reapply")
     lab.sh("host", "ip addr add fd00:64:a0::2/64 dev wg0 nodad")
     wait_until("up", lambda: is_up(lab))
+
+
+def test_what_an_event_brought_back_is_repaired(lab, monitor):
+    lab.cg("remove")
+    monitor.settle()
+    lab.nm("wg0", "up")
+    assert is_up(lab)
+    monitor.settle()
+    lab.sh("host", "ip rule del priority 500")
+    wait_until("the repair", lambda: is_up(lab))
 
 
 def test_remove_of_one_is_not_undone_and_the_other_is_repaired(lab, monitor):

@@ -69,6 +69,16 @@ def test_what_somebody_else_wrote_since_is_kept(lab, tunnel):
     assert get_filter(lab) == 0
 
 
+def test_what_was_kept_before_that_is_forgotten(lab, tunnel):
+    set_filter(lab, "wg0", 1)
+    lab.cg("reapply")
+    set_filter(lab, "wg0", 0)
+    lab.cg("reapply")
+    set_filter(lab, "wg0", 2)  # now it is somebody else's
+    lab.cg("remove")
+    assert get_filter(lab) == 2
+
+
 def test_a_new_interface_of_the_same_name_does_not_get_the_old_ones_value(lab, tunnel):
     set_filter(lab, "wg0", 1)
     lab.cg("reapply")

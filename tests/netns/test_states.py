@@ -2,7 +2,7 @@
 """The states of a gateway, and the way that packets take in each."""
 
 import pytest
-from lab import CONFINED, OTHER, PYTHON, Tunnel
+from lab import CONFINED, OTHER, PYTHON, Tunnel, wait_until
 
 
 def confine(lab, *more):
@@ -114,6 +114,44 @@ def test_an_interface_without_an_address_is_no_tunnel(lab):
     lab.sh("host", "ip link set wg0 up")
     lab.cg("reapply")
     assert table_of(lab) == table_of(lab, 6) == {LAST_WORD}
+
+
+def test_an_address_of_this_machine_alone_is_none_of_a_tunnel(lab):
+    confine(lab)
+    Tunnel(lab, 0).create()
+    lab.sh("host", "ip link set wg0 up", "ip addr add 10.64.0.2/32 dev wg0 scope host")
+    lab.cg("reapply")
+    assert table_of(lab) == {LAST_WORD}
+
+
+def test_an_ipv6_address_counts_when_nobody_else_has_it(lab):
+    """Until that is known, and for good if somebody does, the kernel does not send from it. Tunnels
+    rarely ask; this one is an Ethernet."""
+    confine(lab)
+    lab.sh("host", "ip link add wg0 type veth peer name there")
+    lab.move("there", "host", "world")
+    lab.sh("world", "ip addr add fd00:64:a0::2/64 dev there nodad", "ip link set there up")
+    lab.sh("host", "sysctl -qw net.ipv6.conf.wg0.accept_dad=1", "ip link set wg0 up",
+           "ip addr add fd00:64:a0::2/64 dev wg0")
+
+    def flags():
+        return [address for link in lab.ip("-6", "addr", "show", "dev", "wg0")
+                for address in link["addr_info"] if address["scope"] == "global"]
+
+    wait_until("the answer", lambda: flags()[0].get("dadfailed"))
+    lab.cg("reapply")
+    assert table_of(lab, 6) == {LAST_WORD}
+
+    lab.sh("host", "ip addr del fd00:64:a0::2/64 dev wg0",
+           "sysctl -qw net.ipv6.conf.wg0.dad_transmits=100",  # one a second
+           "ip addr add fd00:64:a0::3/64 dev wg0")
+    assert flags()[0].get("tentative")
+    lab.cg("reapply")
+    assert table_of(lab, 6) == {LAST_WORD}
+
+    lab.sh("host", "ip addr add fd00:64:a0::4/64 dev wg0 nodad")
+    lab.cg("reapply")
+    assert table_of(lab, 6) == {OUT6, LAST_WORD}
 
 
 IPV6_MODES = [

@@ -131,6 +131,18 @@ where_nobody_was_asked_there_are_none (void)
   assert_recalled (answers, "work?; home?; ");
 }
 
+/* Its interface is NetworkManager's answer. */
+static void
+a_connection_is_asked_about (void)
+{
+  g_autoptr (World) world = world_new (), again = world_new ();
+  add (world, "work", "Connection=work\nUsers=1500\n")->interface = g_strdup ("tun3");
+  add (again, "work", "Connection=work\nUsers=1500\n");
+  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autofree char *found = recall_text (answers, again);
+  g_assert_cmpstr (found, ==, "work tun3, holds: 1500; ");
+}
+
 static void
 a_stopped_gateway_has_none (void)
 {
@@ -236,6 +248,7 @@ main (int argc, char **argv)
   g_test_add_func ("/answers/come-back", they_come_back);
   g_test_add_func ("/answers/unknown-interface", what_is_unknown_still_holds);
   g_test_add_func ("/answers/nobody-was-asked", where_nobody_was_asked_there_are_none);
+  g_test_add_func ("/answers/connection", a_connection_is_asked_about);
   g_test_add_func ("/answers/stopped", a_stopped_gateway_has_none);
   g_test_add_func ("/answers/silent", while_systemd_is_silent_the_last_one_stays);
   g_test_add_func ("/answers/gone", one_of_a_file_that_is_gone_is_passed_over);

@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "former.h"
 #include "rtnl.h"
 #include "runtime.h"
 #include "scenario.h"
@@ -27,6 +28,15 @@ static struct {
   char *leak;    /* the first */
   guint ended;   /* gateways whose strays were ended ... */
   guint loose;   /* ... while something of them was not held */
+  guint noted;   /* how often those to come were noted */
+
+  guint forgotten; /* values of filters, which are back */
+
+  gboolean is_dead;    /* the kernel does not answer at all */
+  gboolean keeps_none; /* the runtime directory cannot be written */
+  GPtrArray *nft;      /* what nftables was told, a transaction an element; or NULL */
+  guint nft_fails;     /* so many transactions, from the first on ... */
+  int nft_error;       /* ... fail with this */
 } machine;
 
 gboolean __wrap_cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error);
@@ -36,6 +46,8 @@ void __wrap_cg_runtime_forget_filter (const char *runtime_dir, const char *ifnam
 gboolean __wrap_cg_sysctl_write_filter (const char *ifname, int value, GError **error);
 void __wrap_cg_strays_note (const GArray *ops, const char *runtime_dir);
 void __wrap_cg_strays_end (CgNetlink *netlink, const CgTunnel *tunnel, const char *runtime_dir);
+gboolean __wrap_cg_nft_run (const char *commands, GError **error);
+CgNetlink *__wrap_cg_netlink_open_to_look (int family, GError **error);
 
 static void
 look_for_leak (void)
@@ -71,7 +83,11 @@ gboolean
 __wrap_cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error)
 {
   (void) netlink;
-  (void) error;
+  if (machine.is_dead) {
+    machine.done++;
+    g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, "no answer");
+    return FALSE;
+  }
   for (guint i = 0; i < batch->count; i++) {
     guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
     struct nlmsghdr *message = mnl_nlmsg_put_header (space);
@@ -88,7 +104,10 @@ gboolean
 __wrap_cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GError **error)
 {
   (void) runtime_dir;
-  (void) error;
+  if (machine.keeps_none) {
+    g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, "read-only file system");
+    return FALSE;
+  }
   kernel_find_filter (machine.kernel, saved->ifname)->saved = *saved;
   return TRUE;
 }
@@ -97,6 +116,7 @@ void
 __wrap_cg_runtime_forget_filter (const char *runtime_dir, const char *ifname)
 {
   (void) runtime_dir;
+  machine.forgotten++;
   kernel_find_filter (machine.kernel, ifname)->saved.ifindex = 0;
 }
 
@@ -115,6 +135,26 @@ __wrap_cg_strays_note (const GArray *ops, const char *runtime_dir)
   (void) runtime_dir;
   g_assert_cmpuint (machine.done, ==, 0); /* before anything */
   g_assert_nonnull (ops);
+  machine.noted++;
+}
+
+gboolean
+__wrap_cg_nft_run (const char *commands, GError **error)
+{
+  g_ptr_array_add (machine.nft, g_strdup (commands));
+  if (machine.nft->len > machine.nft_fails)
+    return TRUE;
+  g_set_error_literal (error, CG_ERROR, machine.nft_error, "as the test wants it");
+  return FALSE;
+}
+
+/* Nobody sees nftables here, so nothing of it is remembered. */
+CgNetlink *
+__wrap_cg_netlink_open_to_look (int family, GError **error)
+{
+  (void) family;
+  (void) error;
+  return NULL;
 }
 
 static gboolean
@@ -155,7 +195,7 @@ commit (const Scenario *scenario, guint refused, GError **error)
   g_clear_pointer (&machine.leak, g_free);
   machine.scenario = scenario;
   machine.kernel = scenario->kernel;
-  machine.done = 0;
+  machine.done = machine.noted = 0;
   machine.refused = refused;
   g_auto (CgUnguarded) unguarded = {NULL};
   return cg_commit (NULL, ops, "/nowhere", &unguarded, error);
@@ -170,6 +210,7 @@ what_is_sent_is_what_was_planned (void)
     g_assert_true (commit (scenario, G_MAXUINT, &error));
     g_assert_no_error (error);
     g_assert_cmpstr (machine.leak, ==, NULL);
+    g_assert_cmpuint (machine.noted, ==, 1);
     kernel_show (scenario->kernel, scenario->after->facts);
     g_autofree char *rest = world_diff_text (scenario->after, NULL);
     g_assert_cmpstr (rest, ==, "");
@@ -268,6 +309,250 @@ no_servers_are_released_behind_a_refusal (void)
   g_rmdir (directory);
 }
 
+/* These operations alone, in that order. */
+static gboolean
+commit_ops (const CgOp *steps,
+            guint n_steps,
+            const char *runtime_dir,
+            CgUnguarded *unguarded,
+            GError **error)
+{
+  g_autoptr (Scenario) scenario = scenario_new (0);
+  g_autoptr (GArray) ops = g_array_new (FALSE, FALSE, sizeof (CgOp));
+  g_array_append_vals (ops, steps, n_steps);
+  machine.scenario = scenario;
+  machine.kernel = scenario->kernel;
+  machine.done = 0;
+  return cg_commit (NULL, ops, runtime_dir, unguarded, error);
+}
+
+#define COMMIT(steps, unguarded, error)                                                            \
+  commit_ops (steps, G_N_ELEMENTS (steps), "/nowhere", unguarded, error)
+
+/* What stood before would be lost. */
+static void
+a_filter_that_cannot_be_kept_is_not_overwritten (void)
+{
+  const CgOp steps[] = {
+      {.step = CG_STEP_SET_FILTER, .filter = {.ifname = "wg0", .ifindex = 7, .value = 2}}};
+  g_autoptr (GError) error = NULL;
+  g_auto (CgUnguarded) unguarded = {NULL};
+  machine.refused = G_MAXUINT;
+  machine.keeps_none = TRUE;
+  g_assert_false (COMMIT (steps, &unguarded, &error));
+  machine.keeps_none = FALSE;
+  g_assert_cmpuint (machine.done, ==, 0);
+  g_assert_nonnull (strstr (error->message, "rp_filter=2: read-only file system"));
+}
+
+/* Till then it is needed. */
+static void
+a_filter_is_forgotten_when_it_is_back (void)
+{
+  const CgOp steps[] = {
+      {.step = CG_STEP_RESTORE_FILTER, .filter = {.ifname = "wg0", .ifindex = 7, .value = 1}}};
+  for (guint refused = 0; refused < 2; refused++) {
+    g_auto (CgUnguarded) unguarded = {NULL};
+    machine.forgotten = 0;
+    machine.refused = refused ? 0 : G_MAXUINT;
+    g_assert_cmpint (COMMIT (steps, &unguarded, NULL), ==, !refused);
+    g_assert_cmpuint (machine.forgotten, ==, !refused);
+  }
+}
+
+/* Of whatever table: who knows who counted on what failed. */
+static void
+nothing_that_closes_is_taken_away_behind_a_failure (void)
+{
+  const CgStep takes_away[] = {CG_STEP_DEL_RULE, CG_STEP_LEAVE_WAY, CG_STEP_DEL_PROHIBIT};
+  for (guint i = 0; i < G_N_ELEMENTS (takes_away); i++) {
+    CgOp steps[] = {
+        {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
+        {.step = takes_away[i]}};
+    g_auto (CgUnguarded) unguarded = {NULL};
+    if (takes_away[i] == CG_STEP_DEL_RULE)
+      steps[1].rule = (CgRule){.family = AF_INET, .priority = 500, .table = 42};
+    else
+      steps[1].route = (CgRoute){.family = AF_INET, .table = 42};
+    machine.refused = 0;
+    g_assert_false (COMMIT (steps, &unguarded, NULL));
+    g_assert_cmpuint (machine.done, ==, 1);
+  }
+}
+
+static void
+behind_a_kernel_that_does_not_answer_nothing_is_done (void)
+{
+  const CgOp steps[] = {
+      {.step = CG_STEP_ADD_PROHIBIT, .route = {.family = AF_INET, .table = 42}},
+      {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
+      {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 44}},
+  };
+  g_autoptr (GError) error = NULL;
+  g_auto (CgUnguarded) unguarded = {NULL};
+  machine.is_dead = TRUE;
+  g_assert_false (COMMIT (steps, &unguarded, &error));
+  machine.is_dead = FALSE;
+  g_assert_cmpuint (machine.done, ==, 1);
+  g_assert_nonnull (strstr (error->message, "no answer"));
+}
+
+static void
+nftables_fails (guint times, int with)
+{
+  g_clear_pointer (&machine.nft, g_ptr_array_unref);
+  machine.nft = g_ptr_array_new_with_free_func (g_free);
+  machine.nft_fails = times;
+  machine.nft_error = with;
+  machine.refused = G_MAXUINT;
+}
+
+static const char *
+transaction (guint number)
+{
+  g_assert_cmpuint (number, <, machine.nft->len);
+  return machine.nft->pdata[number];
+}
+
+#define GUARD(op, name, number, how_)                                                              \
+  {                                                                                                \
+    .step = op, .guard = {                                                                         \
+      .gateway = name,                                                                             \
+      .text = "table inet custom-gateway-" name " { new }",                                        \
+      .table = number,                                                                             \
+      .how = how_                                                                                  \
+    }                                                                                              \
+  }
+
+/* From before the old one goes until the new one stands. */
+static void
+a_guard_is_shielded_while_it_is_replaced (void)
+{
+  const CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_REPLACE),
+                        GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_REFILL)};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  nftables_fails (0, 0);
+  g_assert_true (COMMIT (steps, &unguarded, NULL));
+  g_assert_cmpuint (machine.nft->len, ==, 3);
+  g_assert_nonnull (strstr (transaction (0), "; table inet custom-gateway-wg0/shield { new }\n"));
+  g_assert_nonnull (strstr (transaction (1), "; delete table inet custom-gateway-wg0; table inet "
+                                             "custom-gateway-wg0 { new }\nflush table inet "
+                                             "custom-gateway-wg1; "));
+  g_assert_cmpstr (transaction (2), ==,
+                   "table inet custom-gateway-wg0/shield; delete table inet "
+                   "custom-gateway-wg0/shield\n");
+}
+
+/* What was taken for granted of the old ones may be what failed. */
+static void
+a_guard_that_fails_is_tried_alone_and_anew (void)
+{
+  const CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_REFILL),
+                        GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE)};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  nftables_fails (1, CG_ERROR_FAILED);
+  g_assert_true (COMMIT (steps, &unguarded, NULL));
+  g_assert_null (unguarded.why);
+  g_assert_cmpuint (machine.nft->len, ==, 1 + 3 + 3);
+  g_assert_nonnull (strstr (transaction (2), "delete table inet custom-gateway-wg0; "));
+  g_assert_null (strstr (transaction (2), "wg1"));
+  g_assert_nonnull (strstr (transaction (5), "delete table inet custom-gateway-wg1; "));
+}
+
+/* Whether it may be had at the next try, and whether it must be. */
+static const struct Failure {
+  const char *name;
+  int error;
+  gboolean required;
+} failures[] = {
+    {"passing", CG_ERROR_FAILED, FALSE},
+    {"passing-required", CG_ERROR_FAILED, TRUE},
+    {"hopeless", CG_ERROR_ABSENT, FALSE},
+    {"hopeless-required", CG_ERROR_ABSENT, TRUE},
+};
+
+static void
+who_has_no_guard_is_told (gconstpointer data)
+{
+  const struct Failure *failure = data;
+  CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_CREATE)};
+  g_autoptr (GError) error = NULL;
+  g_auto (CgUnguarded) unguarded = {NULL};
+  steps[0].guard.required = failure->required;
+  nftables_fails (G_MAXUINT, failure->error);
+  g_assert_cmpint (COMMIT (steps, &unguarded, &error), ==, !failure->required);
+  g_assert_cmpint (error != NULL, ==, failure->required);
+  g_assert_cmpuint (unguarded.tables->len, ==, 1);
+  g_assert_cmpuint (g_array_index (unguarded.tables, guint32, 0), ==, 42);
+  g_assert_cmpstr (unguarded.why, ==, "wg0: as the test wants it");
+  g_assert_cmpint (unguarded.passing, ==, failure->error == CG_ERROR_FAILED);
+  g_assert_cmpuint (machine.nft->len, ==, failure->error == CG_ERROR_FAILED ? 2 : 1);
+}
+
+/* Whom it is to let go another one was to hold, or another rule to confine. */
+static void
+no_guard_lets_go_behind_a_failure (void)
+{
+  const CgOp unwritten[] = {GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE),
+                            GUARD (CG_STEP_UNGUARD, "wg0", 42, CG_GUARD_REFILL)};
+  const CgOp refused[] = {
+      {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
+      GUARD (CG_STEP_UNGUARD, "wg0", 42, CG_GUARD_REFILL)};
+  g_auto (CgUnguarded) unguarded = {NULL}, guarded = {NULL};
+  nftables_fails (2, CG_ERROR_FAILED);
+  COMMIT (unwritten, &unguarded, NULL);
+  for (guint i = 0; i < machine.nft->len; i++)
+    g_assert_null (strstr (transaction (i), "wg0"));
+  nftables_fails (0, 0);
+  machine.refused = 0;
+  g_assert_false (COMMIT (refused, &guarded, NULL));
+  g_assert_cmpuint (machine.nft->len, ==, 0);
+}
+
+/* What closes goes on, for the tables in which nothing failed: who needs a guard gets his. */
+static void
+a_guard_is_written_behind_a_failure_of_another_table (void)
+{
+  const CgOp steps[] = {
+      {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
+      GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_CREATE),
+      GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE),
+      {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 42}},
+      {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 43}}};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  nftables_fails (0, 0);
+  machine.refused = 0;
+  g_assert_false (COMMIT (steps, &unguarded, NULL));
+  g_assert_cmpuint (machine.nft->len, ==, 1);
+  g_assert_null (strstr (transaction (0), "wg1"));
+  g_assert_cmpuint (machine.done, ==, 2);
+}
+
+/* What the next guard of that name is to know nothing of. */
+static void
+a_guard_that_goes_leaves_no_memory (void)
+{
+  const CgOp steps[] = {{.step = CG_STEP_UNGUARD, .guard = {.gateway = "wg0", .required = TRUE}}};
+  g_autofree char *directory = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  g_autofree char *guards = g_build_filename (directory, "guard", NULL);
+  g_autofree char *former = g_build_filename (directory, "addresses", NULL);
+  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  CgPrefix address;
+  char name[] = "wg0", sum[] = "sum", fingerprint[] = "fingerprint";
+  const CgSavedGuard saved = {name, sum, fingerprint};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  g_assert_true (cg_prefix_parse ("10.0.0.2", &address));
+  g_array_append_val (addresses, address);
+  cg_former_save (directory, "wg0", addresses);
+  cg_runtime_save_guard (directory, &saved);
+  nftables_fails (0, 0);
+  g_assert_true (commit_ops (steps, 1, directory, &unguarded, NULL));
+  /* they can be removed if they are empty */
+  g_assert_cmpint (g_rmdir (guards), ==, 0);
+  g_assert_cmpint (g_rmdir (former), ==, 0);
+  g_assert_cmpint (g_rmdir (directory), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -280,7 +565,29 @@ main (int argc, char **argv)
                    no_servers_are_released_behind_a_refusal);
   g_test_add_func ("/commit/strays-are-ended-where-they-are-held",
                    strays_are_ended_where_they_are_held);
+  g_test_add_func ("/commit/a-filter-that-cannot-be-kept-is-not-overwritten",
+                   a_filter_that_cannot_be_kept_is_not_overwritten);
+  g_test_add_func ("/commit/a-filter-is-forgotten-when-it-is-back",
+                   a_filter_is_forgotten_when_it_is_back);
+  g_test_add_func ("/commit/nothing-that-closes-is-taken-away-behind-a-failure",
+                   nothing_that_closes_is_taken_away_behind_a_failure);
+  g_test_add_func ("/commit/behind-a-kernel-that-does-not-answer",
+                   behind_a_kernel_that_does_not_answer_nothing_is_done);
+  g_test_add_func ("/commit/a-guard-is-shielded-while-it-is-replaced",
+                   a_guard_is_shielded_while_it_is_replaced);
+  g_test_add_func ("/commit/a-guard-that-fails-is-tried-alone-and-anew",
+                   a_guard_that_fails_is_tried_alone_and_anew);
+  for (gsize i = 0; i < G_N_ELEMENTS (failures); i++) {
+    g_autofree char *path = g_strconcat ("/commit/no-guard/", failures[i].name, NULL);
+    g_test_add_data_func (path, &failures[i], who_has_no_guard_is_told);
+  }
+  g_test_add_func ("/commit/no-guard-lets-go-behind-a-failure", no_guard_lets_go_behind_a_failure);
+  g_test_add_func ("/commit/a-guard-is-written-behind-a-failure-of-another-table",
+                   a_guard_is_written_behind_a_failure_of_another_table);
+  g_test_add_func ("/commit/a-guard-that-goes-leaves-no-memory",
+                   a_guard_that_goes_leaves_no_memory);
   int status = g_test_run ();
   g_free (machine.leak);
+  g_clear_pointer (&machine.nft, g_ptr_array_unref);
   return status;
 }

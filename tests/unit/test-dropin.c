@@ -47,7 +47,9 @@ static const struct TextCase {
      "ExecCondition=+/*/custom-gateway event service start %n\n"},
     {"service/names", cg_dropin_for_service, "Services=a\nDNS=10.0.0.1\n",
      "*\nWants=custom-gateway-resolvconf.path\n*\n[Service]\n*\n"
-     "BindReadOnlyPaths=*/dns/wg0/resolv.conf:/etc/resolv.conf\n*"},
+     "BindReadOnlyPaths=*/dns/wg0/resolv.conf:/etc/resolv.conf\n"
+     "TemporaryFileSystem=/run/avahi-daemon:ro\nTemporaryFileSystem=/run/dbus:ro\n"
+     "TemporaryFileSystem=/run/nscd:ro\nTemporaryFileSystem=/run/systemd/resolve:ro\n"},
     {"gateway/device-is-not-waited-for", cg_dropin_for_gateway, "Services=a\n",
      "*\n[Unit]\nStopPropagatedFrom=sys-subsystem-net-devices-wg0.device\n"},
     {"gateway/interface-unit", cg_dropin_for_gateway, "Services=a\nInterfaceUnit=w@0.service\n",

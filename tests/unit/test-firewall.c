@@ -260,6 +260,49 @@ who_cannot_see_the_firewall_leaves_ways_back (void)
   g_assert_cmpstr (rules, ==, "");
 }
 
+/* A second gateway on the same firewall, with an address of its own. */
+static void
+add_wg1 (World *world)
+{
+  CgTunnel *tunnel = world_add (world, "wg1", "Users=bob\nTable=43", 8, LINK_ALL);
+  CgPrefix address;
+  g_assert_true (cg_prefix_parse ("fd00::9", &address));
+  tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  g_array_append_val (tunnel->addresses, address);
+}
+
+/* That one has ways back does not tell that another needs some. */
+static void
+who_cannot_see_the_firewall_adds_no_ways_back (void)
+{
+  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
+  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
+  world->facts->firewall->is_unseen = TRUE;
+  add_wg1 (world);
+  g_autofree char *rules = source_lines (world);
+  g_assert_cmpstr (rules, ==, "");
+}
+
+static void
+ways_back_of_another_gateway_are_left_alone (void)
+{
+  static const char *const wg0[] = {"wg0", NULL};
+  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
+  CgRule old = {.family = AF_INET6,
+                .protocol = CG_PROTOCOL,
+                .action = 1, /* FR_ACT_TO_TBL */
+                .priority = 500,
+                .table = 43};
+  g_assert_true (cg_prefix_parse ("fd00::7", &old.source));
+  add_wg1 (world);
+  g_array_append_val (world->facts->ways_back, old);
+  g_autofree char *ops = world_diff_text (world, wg0);
+  g_assert_nonnull (strstr (ops, "rule add from fd00::2/128 "));
+  g_assert_null (strstr (ops, "lookup 43"));
+}
+
 static void
 what_is_kept_needs_no_way_back (void)
 {
@@ -367,6 +410,10 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall/iptables-legacy-needs-ways-back", iptables_legacy_needs_ways_back);
   g_test_add_func ("/firewall/who-cannot-see-the-firewall-leaves-ways-back",
                    who_cannot_see_the_firewall_leaves_ways_back);
+  g_test_add_func ("/firewall/who-cannot-see-the-firewall-adds-no-ways-back",
+                   who_cannot_see_the_firewall_adds_no_ways_back);
+  g_test_add_func ("/firewall/ways-back-of-another-gateway-are-left-alone",
+                   ways_back_of_another_gateway_are_left_alone);
   g_test_add_func ("/firewall/what-is-kept-needs-no-way-back", what_is_kept_needs_no_way_back);
   g_test_add_func ("/firewall/a-pass-comes-back", a_pass_comes_back);
   g_test_add_func ("/firewall/broken-messages-are-read-within-their-bounds",

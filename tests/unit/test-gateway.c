@@ -89,6 +89,8 @@ static const struct KeyCase {
     {"services/suffix-is-added", "Services=bitcoind\n", ";services=bitcoind.service;"},
     {"services/instance", "Services=syncthing@alice.service\n",
      ";services=syncthing@alice.service;"},
+    {"services/instance-that-begins-with-a-dot", "Services=sync@.home.service\n",
+     ";services=sync@.home.service;"},
     {"services/instance-without-suffix", "Services=syncthing@alice\n",
      ";services=syncthing@alice.service;"},
     {"services/dots-in-the-name", "Services=org.example.thing.service\n",

@@ -4,6 +4,8 @@
  * packets, in tests/netns. */
 
 #include <arpa/inet.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "guard.h"
@@ -223,6 +225,19 @@ servers_of_the_tunnel_are_asked_by_it_alone (void)
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   g_assert_nonnull (
       strstr (text, "ip daddr { 192.168.122.1/32 } oifname \"wg0\" goto ways; goto stop; "));
+}
+
+/* Its interface is not known yet, so there is no way by which to ask them. */
+static void
+servers_of_a_tunnel_that_is_not_known_are_not_asked (void)
+{
+  g_autoptr (World) world = world_new ();
+  const CgTunnel *tunnel =
+      world_add (world, "wg0", "Users=alice\nGuard=yes\nDNS=auto\nConnection=work", 0, 0);
+  CgPrefix server = {.family = AF_INET, .length = 32, .address = {192, 168, 122, 1}};
+  g_array_append_val (tunnel->gateway->dns, server);
+  g_autofree char *text = cg_guard_text (tunnel, NULL);
+  g_assert_nonnull (strstr (text, "chain questions { jump own; goto stop; }; "));
 }
 
 static void
@@ -504,6 +519,63 @@ keeps_whom_no_good_file_knows (void)
   g_assert_nonnull (strstr (last, "elements = { 1500-1501 }"));
 }
 
+static void
+add_rule (World *world, guint8 protocol, guint32 table, CgUidRange uids)
+{
+  const CgRule rule = {.family = AF_INET,
+                       .protocol = protocol,
+                       .action = FR_ACT_TO_TBL,
+                       .priority = 500,
+                       .table = table,
+                       .uids = uids};
+  g_array_append_val (world->facts->rules, rule);
+}
+
+static void
+add_copy (World *world, const char *gateway, guint32 uid)
+{
+  const CgUidRange range = {uid, uid};
+  CgGuardFound copy = {.gateway = g_strdup (gateway),
+                       .uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange))};
+  g_array_append_val (copy.uids, range);
+  g_array_append_val (world->facts->copies, copy);
+}
+
+/* A file is bad, so who is in none stays held; but by our own rules and copies of this gateway. */
+static void
+holds_nobody_whom_only_others_name (void)
+{
+  g_autoptr (World) world = world_new ();
+  const guint32 table = world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL)->table;
+  add_rule (world, CG_PROTOCOL, table, (CgUidRange){1503, 1503});
+  add_rule (world, RTPROT_STATIC, table, (CgUidRange){0, 4294967294});
+  add_rule (world, CG_PROTOCOL, table + 1, (CgUidRange){1505, 1505});
+  add_copy (world, "wg0", 1507);
+  add_copy (world, "wg1", 1509);
+  world_add_bad (world, "wg2");
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_assert_cmpuint (plan->guards->len, ==, 1);
+  g_assert_nonnull (strstr (g_array_index (plan->guards, CgGuardPlan, 0).text,
+                            "elements = { 1500, 1503, 1507 }"));
+}
+
+/* bob moves to wg1. Neither the text until then nor the one behind it forgets somebody who has but
+ * a rule, and may stand in a bad file. */
+static void
+holds_whom_only_a_rule_confines_while_others_move (void)
+{
+  g_autoptr (World) world = world_new ();
+  const guint32 table = world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL)->table;
+  world_add (world, "wg1", "Users=bob\nGuard=yes", 8, ALL);
+  add_found (world, "wg0", "same", "1500 1501");
+  add_rule (world, CG_PROTOCOL, table, (CgUidRange){1503, 1503});
+  world_add_bad (world, "wg2");
+  g_autofree char *ops = run (world);
+  const char *both = strstr (ops, "elements = { 1500-1501, 1503 }"),
+             *rest = strstr (ops, "elements = { 1500, 1503 }");
+  g_assert_true (both && rest && both < rest);
+}
+
 /* Its rules were flushed by somebody; what it still holds is not set free by the removal. */
 static void
 that_was_switched_off_stays_while_somebody_may_be_missing (void)
@@ -577,7 +649,33 @@ is_tried_all_the_same_if_required (void)
   world_add (world, "wg0", "Users=alice\nGuard=required", 7, ALL);
   world->facts->guards_unseen = g_strdup ("no nftables");
   g_autofree char *ops = run (world);
-  g_assert_nonnull (strstr (ops, "nft"));
+  /* for all that is known one may stand there */
+  g_assert_nonnull (strstr (ops, "; delete table inet custom-gateway-wg0; "));
+  g_assert_null (strstr (ops, "create table"));
+}
+
+/* Who is not root sees none, and cannot tell whether it is as it should be. */
+static void
+that_is_hidden_is_no_difference (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=required", 7, ALL);
+  world->facts->guards_unseen = g_strdup ("not permitted");
+  world->facts->guards_hidden = TRUE;
+  g_autofree char *ops = run (world);
+  g_assert_null (strstr (ops, "nft"));
+}
+
+static void
+of_another_gateway_is_not_written (void)
+{
+  static const char *const wg1[] = {"wg1", NULL};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nGuard=yes", 7, ALL);
+  world_add (world, "wg1", "Users=bob\nGuard=yes", 8, ALL);
+  g_autofree char *ops = world_diff_text (world, wg1);
+  g_assert_nonnull (strstr (ops, "custom-gateway-wg1"));
+  g_assert_null (strstr (ops, "custom-gateway-wg0"));
 }
 
 int
@@ -591,6 +689,8 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/shield", is_shielded_by_a_table_that_says_the_same);
   g_test_add_func ("/guard/servers-of-the-tunnel-are-asked-by-it-alone",
                    servers_of_the_tunnel_are_asked_by_it_alone);
+  g_test_add_func ("/guard/servers-of-a-tunnel-that-is-not-known-are-not-asked",
+                   servers_of_a_tunnel_that_is_not_known_are_not_asked);
   g_test_add_func ("/guard/belongs-to-a-monitor-under-another-name",
                    belongs_to_a_monitor_under_another_name);
   g_test_add_func ("/guard/tables-are-known-by-their-exact-names",
@@ -607,6 +707,9 @@ main (int argc, char **argv)
                    holds_who_moves_until_the_other_one_does);
   g_test_add_func ("/guard/lets-go-behind-the-rules", lets_go_behind_the_rules);
   g_test_add_func ("/guard/keeps-whom-no-good-file-knows", keeps_whom_no_good_file_knows);
+  g_test_add_func ("/guard/holds-nobody-whom-only-others-name", holds_nobody_whom_only_others_name);
+  g_test_add_func ("/guard/holds-whom-only-a-rule-confines-while-others-move",
+                   holds_whom_only_a_rule_confines_while_others_move);
   g_test_add_func ("/guard/that-was-switched-off-stays-while-somebody-may-be-missing",
                    that_was_switched_off_stays_while_somebody_may_be_missing);
   g_test_add_func ("/guard/of-another-gateway-goes-with-whom-it-holds",
@@ -626,5 +729,7 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/is-not-tried-where-there-is-no-nftables",
                    is_not_tried_where_there_is_no_nftables);
   g_test_add_func ("/guard/is-tried-all-the-same-if-required", is_tried_all_the_same_if_required);
+  g_test_add_func ("/guard/that-is-hidden-is-no-difference", that_is_hidden_is_no_difference);
+  g_test_add_func ("/guard/of-another-gateway-is-not-written", of_another_gateway_is_not_written);
   return g_test_run ();
 }

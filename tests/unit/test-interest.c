@@ -96,6 +96,23 @@ other_interfaces_do_not_concern_us_but_loopback_does (void)
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 1, "lo"), ==, CG_CONCERN_TUNNEL);
 }
 
+/* A bridge tells of its ports in messages of its own, and that one is no longer its port is no end
+ * of the interface. */
+static void
+what_a_bridge_says_of_a_port_does_not_concern_us (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  Message space;
+  struct nlmsghdr *message = start (&space, RTM_DELLINK, 0);
+  struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ifi_family = AF_BRIDGE;
+  header->ifi_index = 7;
+  mnl_attr_put_strz (message, IFLA_IFNAME, "wg0");
+  g_assert_cmpint (hear (interest, message), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
+}
+
 static void
 every_interface_may_be_one_that_is_not_known (void)
 {
@@ -283,6 +300,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/interest/tunnel", a_tunnel_is_followed_through_its_life);
   g_test_add_func ("/interest/others", other_interfaces_do_not_concern_us_but_loopback_does);
+  g_test_add_func ("/interest/bridge", what_a_bridge_says_of_a_port_does_not_concern_us);
   g_test_add_func ("/interest/any", every_interface_may_be_one_that_is_not_known);
   g_test_add_func ("/interest/stays", one_that_stays_keeps_its_index);
   g_test_add_func ("/interest/rules", rules_of_ours_that_others_touch);

@@ -54,6 +54,7 @@ static const struct UidsCase {
     {"the-end-of-what-is-before", "e0 1500 e1501", "1500"},
     {"that-touch", "1500 e1501 1501 e1502", "1500-1501"},
     {"that-touch-and-share-an-element", "e1501 1501 1500 e1502", "1500-1501"},
+    {"that-touch-and-the-second-comes-first", "1501 e1501 1500 e1502", "1500-1501"},
     {"without-an-end", "1500 e1501 4294967000", "1500 4294967000-4294967295"},
 };
 

@@ -195,6 +195,54 @@ others_may_not_write (void)
   g_assert_true (config->incomplete); /* it may have counted until now */
 }
 
+/* By the path that NetworkManager gives, whose word the hook takes for nothing else. */
+static void
+one_of_the_system_is_known_by_its_file (void)
+{
+  static const struct {
+    const char *path, *text;
+    gboolean is_system;
+  } profiles[] = {
+      {USR "/a.nmconnection", PROFILE, TRUE},
+      {ETC "/a.nmconnection", PROFILE, TRUE},
+      {RUN "/a.nmconnection", PROFILE, FALSE},
+      {ETC "/b.nmconnection", PROFILE "permissions=user:bob:;\n", FALSE},
+      {ETC "/below/a.nmconnection", PROFILE, FALSE},
+      {ETC "2/a.nmconnection", PROFILE, FALSE},
+      {"/home/bob/a.nmconnection", PROFILE, FALSE},
+      {ETC "/c.nmconnection", "no profile", FALSE},
+  };
+  g_autofree char *root = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (profiles); i++) {
+    put (root, profiles[i].path, profiles[i].text);
+    g_test_message ("%s", profiles[i].path);
+    g_assert_cmpint (cg_profiles_is_system (root, profiles[i].path), ==, profiles[i].is_system);
+  }
+  g_assert_false (cg_profiles_is_system (root, ETC "/missing.nmconnection"));
+  g_assert_false (cg_profiles_is_system (root, ETC "/../../../home/bob/a.nmconnection"));
+  g_autofree char *file = g_strconcat (root, ETC "/a.nmconnection", NULL);
+  g_assert_cmpint (chown (file, 1500, 0), ==, 0);
+  g_assert_false (cg_profiles_is_system (root, ETC "/a.nmconnection"));
+  remove_tree (root);
+}
+
+/* Here by links that lead in a circle, since root may look into whatever he likes. */
+static void
+a_place_that_nobody_can_look_into (void)
+{
+  g_autofree char *root = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
+  g_autofree char *ours = g_build_filename (root, OURS, NULL);
+  g_autofree char *place = g_strconcat (root, USR, NULL);
+  g_autofree char *parent = g_path_get_dirname (place);
+  g_assert_cmpint (g_mkdir_with_parents (ours, 0755), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (parent, 0755), ==, 0);
+  g_assert_cmpint (symlink ("system-connections", place), ==, 0);
+  g_autoptr (CgConfig) config = cg_config_load (ours, FALSE, world_lookup, NULL);
+  cg_profiles_add (config, root, world_lookup);
+  remove_tree (root);
+  g_assert_false (cg_config_is_complete (config));
+}
+
 /* A directory that others can change, or that nobody can look into. */
 static void
 a_place_that_is_not_to_be_trusted (void)
@@ -221,6 +269,9 @@ main (int argc, char **argv)
   }
   ADD_CASES ("/profiles", cases, case_is);
   g_test_add_func ("/profiles/others may not write", others_may_not_write);
+  g_test_add_func ("/profiles/one of the system", one_of_the_system_is_known_by_its_file);
+  g_test_add_func ("/profiles/a place that nobody can look into",
+                   a_place_that_nobody_can_look_into);
   g_test_add_func ("/profiles/a place that is not to be trusted",
                    a_place_that_is_not_to_be_trusted);
   return g_test_run ();

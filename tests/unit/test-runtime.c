@@ -134,6 +134,28 @@ garbage_is_passed_over (Directory *directory, gconstpointer data)
   assert_kept (directory, "wg0:7:1 ");
 }
 
+/* Likewise of guards. */
+static void
+garbage_of_guards_is_passed_over (Directory *directory, gconstpointer data)
+{
+  static const char *const files[][2] = {
+      {"empty", ""}, {"one-word", "sum\n"}, {"-dash", "sum print\n"}};
+  char name[] = "wg0", sum[] = "sum", print[] = "print";
+  const CgSavedGuard guard = {name, sum, print};
+  g_autofree char *guards = g_build_filename (directory->path, "guard", NULL);
+  g_autoptr (GArray) saved = cg_saved_guards_new ();
+  (void) data;
+  cg_runtime_save_guard (directory->path, &guard);
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
+    g_autofree char *path = g_build_filename (guards, files[i][0], NULL);
+    g_assert_true (g_file_set_contents (path, files[i][1], -1, NULL));
+  }
+  cg_runtime_load_guards (directory->path, saved);
+  for (guint i = 0; i < saved->len; i++)
+    g_assert_nonnull (g_array_index (saved, CgSavedGuard, i).fingerprint);
+  g_assert_cmpuint (saved->len, ==, 1);
+}
+
 static void
 what_cannot_be_kept_is_said (Directory *directory, gconstpointer data)
 {
@@ -222,6 +244,7 @@ main (int argc, char **argv)
   add ("filter/later-replaces-earlier", later_value_replaces_the_earlier);
   add ("filter/forgotten-is-gone", forgotten_is_gone);
   add ("filter/garbage-is-passed-over", garbage_is_passed_over);
+  add ("guard/garbage-is-passed-over", garbage_of_guards_is_passed_over);
   add ("filter/cannot-be-kept", what_cannot_be_kept_is_said);
   add ("lock/keeps-others-out", lock_keeps_others_out);
   add ("lock/is-free-again", lock_is_free_again);

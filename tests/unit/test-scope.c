@@ -2,6 +2,9 @@
 
 /* What a run may change at all: cg_scope_new() of diff.c, and the filters, which are no table's. */
 
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+
 #include "kernel.h"
 #include "world.h"
 
@@ -100,6 +103,86 @@ good_ones_change_while_a_file_is_bad (void)
   world_add_bad (world, "wg1");
   install_both (world);
   assert_ops (world, NULL, "ip -4 route del default dev wg0 table 42 protocol 198\n");
+}
+
+static void
+add_rule (World *world, guint8 protocol, guint32 table, guint32 uid)
+{
+  const CgRule rule = {.family = AF_INET,
+                       .protocol = protocol,
+                       .action = FR_ACT_TO_TBL,
+                       .priority = 500,
+                       .table = table,
+                       .uids = {uid, uid}};
+  g_array_append_val (world->facts->rules, rule);
+}
+
+/* carol was wg0's, and may stand in the bad file by now: her rule keeps the table's last word. */
+static void
+the_last_word_stays_with_who_may_be_missing (void)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (World) before = world_new ();
+  world_add (before, "wg0", "Users=alice\nTable=42\nIPv6=block\n", 7, IPV4);
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "OnDown=release\n", 0, 0);
+  world_add_bad (world, "wg1");
+  world_install (world, plan);
+  add_rule (world, CG_PROTOCOL, 42, 1502);
+  assert_ops (world, NULL,
+              "ip -4 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
+              "ip -6 rule del priority 500 uidrange 1500-1500 lookup 42 protocol 198\n"
+              "ip -4 route del default dev wg0 table 42 protocol 198\n");
+
+  /* hers alone is no reason to look for more */
+  g_array_set_size (world->facts->rules, 0);
+  add_rule (world, CG_PROTOCOL, 42, 1502);
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, all);
+  g_autoptr (CgPlan) released = cg_plan_new (world->facts, NULL);
+  g_assert_false (cg_diff_has_rules (released, world->facts, scope));
+}
+
+/* wg0 has another table now; in the old one is who may stand in the bad file. */
+static void
+the_way_stays_with_who_may_be_missing (void)
+{
+  g_autoptr (World) before = world_new ();
+  world_add (before, "wg0", "Users=alice carol\nTable=42\nIPv6=block\n", 7, IPV4);
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=50\nIPv6=block\n", 7, IPV4);
+  world_add_bad (world, "wg1");
+  world_install (world, plan);
+  g_autofree char *ops = world_diff_text (world, wg0);
+  g_assert_nonnull (strstr (ops, "rule del priority 500 uidrange 1500-1500 lookup 42 "));
+  g_assert_null (strstr (ops, "1502"));
+  g_assert_null (strstr (ops, "route del"));
+}
+
+/* Somebody else sends alice to wg1's table: that does not make wg1 a part of a run over wg0. */
+static void
+rules_of_others_relate_nobody (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 0, 0);
+  world_add (world, "wg1", WG1, 0, 0);
+  add_rule (world, RTPROT_STATIC, 43, 1500);
+  g_autofree char *ops = world_diff_text (world, wg0);
+  g_assert_nonnull (strstr (ops, "table 42"));
+  g_assert_null (strstr (ops, "table 43"));
+}
+
+/* The kernel shows rules in whatever order they were added. */
+static void
+leftovers_go_in_whatever_order_they_stand (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0, 0, 0);
+  for (guint32 uid = 1502; uid >= 1500; uid--)
+    add_rule (world, CG_PROTOCOL, 77, uid);
+  g_autofree char *ops = world_diff_text (world, wg0);
+  g_assert_nonnull (strstr (ops, "rule del priority 500 uidrange 1500-1500 lookup 77 "));
 }
 
 static Kernel *
@@ -294,6 +377,10 @@ main (int argc, char **argv)
       {"leftovers/of-the-same-user-go", leftovers_of_the_same_user_go_with_the_gateway},
       {"leftovers/stay-while-a-file-is-bad", leftovers_stay_while_a_file_is_bad},
       {"good-ones-change-while-a-file-is-bad", good_ones_change_while_a_file_is_bad},
+      {"the-last-word-stays-with-who-may-be-missing", the_last_word_stays_with_who_may_be_missing},
+      {"the-way-stays-with-who-may-be-missing", the_way_stays_with_who_may_be_missing},
+      {"rules-of-others-relate-nobody", rules_of_others_relate_nobody},
+      {"leftovers/go-in-whatever-order-they-stand", leftovers_go_in_whatever_order_they_stand},
       {"freed/by-a-run-over-the-old-gateway",
        moved_user_is_not_freed_by_a_run_over_the_old_gateway},
       {"freed/with-the-old-table", moved_user_is_not_freed_with_the_old_table},

@@ -150,6 +150,13 @@ static const struct PlaceCase {
      "",
      NULL,
      TRUE},
+    {"stopped-as-its-unit-failed",
+     {"loaded", "inactive", "alice", FALSE, NOBODY, FALSE, TRUE},
+     "failed",
+     TRUE,
+     "",
+     NULL,
+     TRUE},
     {"stopped-but-still-stopping",
      {"loaded", "deactivating", "alice", FALSE, 1500, TRUE, TRUE},
      "deactivating",
@@ -277,6 +284,22 @@ keeps_users_when_its_services_are_stopped (Fixture *fixture, gconstpointer data)
   g_assert_false (gateway->stopped);
 }
 
+/* Only with OnDown=stop are its services stopped before it: else they run on, and stay confined.
+ * The file may have said so till now. */
+static void
+holds_services_that_are_not_stopped_with_it (Fixture *fixture, gconstpointer data)
+{
+  (void) data;
+  g_assert_true (
+      cg_record_set (fixture->directory, CG_RECORD_STOPPED, "wg0", CG_STOPPED_BY_HAND, NULL));
+  const CgGateway *gateway =
+      add (fixture->world, "wg0", "Services=a\nOnDown=block\n", &alices, "inactive");
+  cg_place_services (fixture->world->config, fixture->directory, world_lookup);
+  g_autofree char *uids = uids_text (gateway);
+  g_assert_cmpstr (uids, ==, "1500");
+  g_assert_false (gateway->stopped);
+}
+
 static void
 plans_nothing_for_a_stopped_gateway (Fixture *fixture, gconstpointer data)
 {
@@ -391,6 +414,7 @@ main (int argc, char **argv)
   ADD_CASES ("/services/follows", follow_cases, follows);
   ADD_CASES ("/services/resumes", resume_cases, resumes);
   ADD ("/services/one-user-in-two-gateways", refuses_a_second_gateway_of_one_user);
+  ADD ("/services/not-stopped-with-it", holds_services_that_are_not_stopped_with_it);
   ADD ("/services/users-stay", keeps_users_when_its_services_are_stopped);
   ADD ("/services/stopped-stands-for-nothing", plans_nothing_for_a_stopped_gateway);
   ADD ("/services/records", records_are_kept_and_dropped);

@@ -137,6 +137,8 @@ the_old_one_gives_way_to_a_new_one_with_its_uid (World *world, gconstpointer dat
   g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, NULL);
   g_autofree char *found = describe (config);
   g_assert_cmpstr (found, ==, "b:1500 a! a! ");
+  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
+  g_assert_cmpuint (g_variant_n_children (shelf), ==, 2); /* each once */
 }
 
 static gboolean
@@ -186,6 +188,8 @@ a_directory_that_cannot_be_read (World *world, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_assert_null (cg_shelf_reload (world->shelf, "/nonexistent", cg_user_lookup, &error));
   g_assert_error (error, CG_ERROR, CG_ERROR_CONFIG);
+  g_autoptr (CgConfig) kept = cg_shelf_load (world->shelf, "/nonexistent", cg_user_lookup);
+  g_assert_false (cg_config_is_complete (kept)); /* what is attached there is not known */
 }
 
 static void

@@ -135,6 +135,18 @@ have_their_place (void)
                        "wg0") "ip -4 route add default dev wg0 table 42 protocol 198\n");
 }
 
+/* Its rules stand; without it a program may have picked its own way. */
+static void
+a_guard_that_was_lost_is_a_reason (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=1500\nGuard=yes", 7, LINK_ALL);
+  install (world);
+  g_autofree char *text = with_strays (world, NULL, all);
+  g_assert_true (g_str_has_prefix (text, "nft "));
+  g_assert_true (g_str_has_suffix (text, LINE ("wg0")));
+}
+
 static void
 nothing_to_do_is_nothing_to_look_for (void)
 {
@@ -252,6 +264,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stray/a-tunnel-that-is-gone-has-no-index", a_tunnel_that_is_gone_has_no_index);
   g_test_add_func ("/stray/have-their-place", have_their_place);
   g_test_add_func ("/stray/nothing-to-do", nothing_to_do_is_nothing_to_look_for);
+  g_test_add_func ("/stray/a-guard-that-was-lost", a_guard_that_was_lost_is_a_reason);
   g_test_add_func ("/stray/a-tunnel-that-opens-is-no-reason", a_tunnel_that_opens_is_no_reason);
   g_test_add_func ("/stray/a-run-that-was-killed", a_run_that_was_killed_is_made_up_for);
   g_test_add_func ("/stray/none-of-who-is-released", none_of_who_is_released);

@@ -45,6 +45,18 @@ talk_nonsense (gpointer data, GVariant **report, int *given)
   return 0;
 }
 
+/* The monitor takes its signals from a descriptor; its runs must die of theirs. */
+static int
+are_signals_blocked (gpointer data, GVariant **report, int *given)
+{
+  sigset_t set;
+  (void) data;
+  (void) report;
+  (void) given;
+  sigprocmask (SIG_SETMASK, NULL, &set);
+  return sigismember (&set, SIGTERM);
+}
+
 /* The end of a pipe, which ends with the last copy of the other end. */
 static int
 give_away (gpointer data, GVariant **report, int *given)
@@ -142,6 +154,20 @@ one_that_hangs_is_ended (void)
 }
 
 static void
+it_hears_signals_that_the_parent_blocks (void)
+{
+  sigset_t set, before;
+  int status;
+  sigemptyset (&set);
+  sigaddset (&set, SIGTERM);
+  sigprocmask (SIG_BLOCK, &set, &before);
+  CgWorker worker = start (are_signals_blocked, NULL);
+  sigprocmask (SIG_SETMASK, &before, NULL);
+  g_assert_null (wait_for (&worker, &status));
+  g_assert_cmpint (status, ==, 0);
+}
+
+static void
 a_descriptor_outlives_who_gave_it (void)
 {
   int status, given, ends[2];
@@ -167,6 +193,7 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/none", there_may_be_none);
   g_test_add_func ("/worker/nonsense", what_is_no_report_is_none);
   g_test_add_func ("/worker/hangs", one_that_hangs_is_ended);
+  g_test_add_func ("/worker/signals", it_hears_signals_that_the_parent_blocks);
   g_test_add_func ("/worker/descriptor", a_descriptor_outlives_who_gave_it);
   return g_test_run ();
 }
