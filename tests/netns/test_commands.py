@@ -288,6 +288,27 @@ def test_remove_works_whatever_the_configuration(lab):
     assert lab.nothing_is_left()
 
 
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["reapply", "--dry-run"], ["--help"],
+                                     ["--version"]], ids=" ".join)
+def test_what_cannot_be_printed_is_a_failure(lab, command):
+    lab.config("wg0", USERS)
+    done = lab.run("host", "sh", "-c", 'exec "$0" "$@" >/dev/full', lab.binary, *command, check=False)
+    assert done.returncode == 1
+    assert "cannot write to standard output" in done.stderr
+
+
+def test_a_change_comes_to_its_end_whoever_listens(lab):
+    """What it says of the bad file comes before anything is done."""
+    lab.config("aaa", "Users=0")
+    lab.config("wg0", USERS)
+    told, nobody = os.pipe()
+    os.close(told)
+    reapply = lab.popen("host", lab.binary, "reapply", stderr=nobody)
+    os.close(nobody)
+    assert reapply.wait(60) == 2
+    assert lab.ask(CONFINED) == "EACCES"
+
+
 def test_help_is_no_error_if_asked_for(lab):
     asked, missing = lab.cg("help"), lab.cg(check=False)
     assert "Commands:" in asked.stdout
