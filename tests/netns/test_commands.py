@@ -106,6 +106,16 @@ def test_status_in_colour_on_a_terminal_alone(lab):
         assert "\033" not in lab.run("host", *on_terminal, env=plain).stdout
 
 
+def test_a_name_cannot_paint_a_terminal(lab):
+    """Nor do half characters, which interfaces may have in their names, lead past the end of one."""
+    path = lab.config("wg0", USERS)
+    path.write_bytes(path.read_bytes() + b"Interface=wg\xf0\n")
+    told = lab.cg("status", check=False).stdout.splitlines()
+    assert told[1].split()[:2] == ["wg0", r"wg\xf0"]
+    done = lab.cg("--config-dir", "/\033[2J", "reapply", check=False)
+    assert r"/\x1b[2J: No such file" in done.stderr
+
+
 def test_status_needs_no_privilege(lab):
     lab.config("wg0", USERS)
     lab.cg("reapply")
