@@ -45,16 +45,20 @@ cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
   }
   gint64 end = g_get_monotonic_time () + (gint64) seconds * G_USEC_PER_SEC;
   while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
-    if (errno != EINTR && (errno != EWOULDBLOCK || g_get_monotonic_time () > end)) {
-      g_set_error (
-          error, CG_ERROR, CG_ERROR_FAILED,
-          "%s: another custom-gateway has held this lock for %u seconds; see what it waits "
-          "for",
-          path, seconds);
-      close (fd);
-      return CG_NO_LOCK;
+    int number = errno;
+    if (number == EINTR || (number == EWOULDBLOCK && g_get_monotonic_time () <= end)) {
+      g_usleep (POLL_US);
+      continue;
     }
-    g_usleep (POLL_US);
+    if (number == EWOULDBLOCK)
+      g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
+                   "%s: another custom-gateway has held this lock for %u seconds; see what it "
+                   "waits for",
+                   path, seconds);
+    else
+      g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (number));
+    close (fd);
+    return CG_NO_LOCK;
   }
   return fd;
 }
