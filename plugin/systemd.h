@@ -3,10 +3,8 @@
 
 #include "service.h"
 
-/* The part "systemd" of module.h: what it takes D-Bus to ask and to tell systemd. Both functions
- * ask systemd itself, without a bus, if they may (root may), so they work from the first unit of a
- * boot on; otherwise by the system bus. Neither takes more than ten seconds in all. Errors are
- * GIO's. */
+/* The part "systemd" of module.h: what it takes D-Bus to ask and to tell systemd. Each call is one
+ * conversation, systemd-talk.h, of ten seconds at most. Errors are GIO's. */
 
 /* Asks for all units at once, and fills each CgServiceFact of the array in but for its uid. A unit
  * that there is not is known by its load_state. FALSE if systemd did not answer for one of them. */
