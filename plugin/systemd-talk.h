@@ -3,10 +3,10 @@
 
 #include <gio/gio.h>
 
-/* One conversation with systemd by D-Bus, inside the part "systemd" (module.h): with systemd itself,
- * without a bus, if that is allowed (root may), so that it works from the first unit of a boot on;
- * otherwise by the system bus. Everything is asked at once, and what has not been answered ten
- * seconds after the beginning is not waited for. */
+/* One conversation with systemd by D-Bus, inside the part "systemd" (module.h): with systemd
+ * itself, without a bus, if that is allowed (root may), so that it works from the first unit of a
+ * boot on; otherwise by the system bus. Everything is asked at once, and what has not been answered
+ * ten seconds after the beginning is not waited for. */
 typedef struct CgTalk CgTalk;
 
 /* org.freedesktop.systemd1(5). */
