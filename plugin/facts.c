@@ -17,11 +17,6 @@
 /* So many tables in a row that others use are no accident. */
 #define TABLE_TRIES 64
 
-/* Room for a request, started as mnl wants it. */
-typedef struct {
-  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-} Message;
-
 void
 cg_facts_free (CgFacts *facts)
 {
@@ -173,7 +168,7 @@ static gboolean
 gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     cg_rtnl_get_rules (request, cg_families[i]);
@@ -213,7 +208,7 @@ gather_routes (const CgFacts *facts,
                GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     if (!facts->has[i])

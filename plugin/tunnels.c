@@ -10,11 +10,6 @@
 #include "records.h"
 #include "rtnl.h"
 
-/* Room for a request, started as mnl wants it. */
-typedef struct {
-  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-} Message;
-
 static gboolean
 address_is_usable (const CgAddress *address)
 {
@@ -35,7 +30,7 @@ gather_link (CgNetlink *netlink, CgTunnel *tunnel, GError **error)
   if (!ifname)
     return TRUE;
 
-  Message space;
+  CgNetlinkMessage space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
   g_autoptr (GError) why = NULL;
@@ -60,7 +55,7 @@ static gboolean
 dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     if (!facts->has[i])
