@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
 #include "former.h"
 #include "records.h"
@@ -110,15 +109,6 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
   }
 }
 
-static gboolean
-holds_address (const CgTunnel *tunnel, const CgPrefix *address)
-{
-  for (guint i = 0; i < tunnel->held->len; i++)
-    if (memcmp (&g_array_index (tunnel->held, CgPrefix, i), address, sizeof *address) == 0)
-      return TRUE;
-  return FALSE;
-}
-
 /* The names come from the kernel; what nft(8) would take for more than a name is left out, so that
  * the guard holds that interface as any other. */
 static void
@@ -138,7 +128,7 @@ find_sharers (CgTunnel *tunnel, const GArray *addresses)
 {
   for (guint i = 0; i < addresses->len; i++) {
     const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex && holds_address (tunnel, &address->address))
+    if (address->ifindex != tunnel->ifindex && cg_prefixes_have (tunnel->held, &address->address))
       add_sharer (tunnel, address->ifindex);
   }
 }
