@@ -244,6 +244,17 @@ cg_facts_gateway_of_table (const CgFacts *facts, guint32 table)
   return NULL;
 }
 
+const CgTunnel *
+cg_facts_find_tunnel (const CgFacts *facts, const char *gateway)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_str_equal (tunnel->gateway->name, gateway))
+      return tunnel;
+  }
+  return NULL;
+}
+
 /* Another gateway's Table= goes before a derived number, whatever the order of the names. */
 static gboolean
 table_is_reserved (const CgFacts *facts, const CgGateway *gateway, guint32 table)

@@ -51,6 +51,17 @@ cg_guards_found_new (void)
   return guards;
 }
 
+const CgGuardFound *
+cg_guards_find (const GArray *guards, const char *gateway)
+{
+  for (guint i = 0; i < guards->len; i++) {
+    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
+    if (g_str_equal (guard->gateway, gateway))
+      return guard;
+  }
+  return NULL;
+}
+
 static gboolean
 parse_object (const struct nlmsghdr *message, GArray *objects)
 {

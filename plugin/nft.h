@@ -37,6 +37,9 @@ typedef struct {
 /* An array of CgGuardFound that releases what its elements hold. */
 GArray *cg_guards_found_new (void);
 
+/* That of the gateway among them, or NULL. */
+const CgGuardFound *cg_guards_find (const GArray *guards, const char *gateway);
+
 /* Appends what stands in the kernel, all of it at one moment: the guards, and to copies, which may
  * be NULL, those of monitors, as one for each gateway with no more than the name and the uids; what
  * these dropped counts with the guard. If generation is not NULL it gets the
