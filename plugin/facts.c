@@ -8,6 +8,7 @@
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
+#include "sysctl.h"
 #include "tunnels.h"
 #include "xtables.h"
 

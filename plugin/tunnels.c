@@ -8,6 +8,7 @@
 #include "former.h"
 #include "records.h"
 #include "rtnl.h"
+#include "sysctl.h"
 
 static gboolean
 address_is_usable (const CgAddress *address)
