@@ -33,10 +33,7 @@ stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
     if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table)
       return TRUE;
   }
-  for (guint i = 0; i < facts->guards->len; i++)
-    if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, tunnel->gateway->name))
-      return TRUE;
-  return FALSE;
+  return cg_guards_find (facts->guards, tunnel->gateway->name) != NULL;
 }
 
 /* To remove some gateways is to plan for the others; for those of them that stand, since one that

@@ -5,7 +5,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "module.h"
 #include "nm.h"
 #include "profile.h"
 #include "profiles.h"
@@ -78,7 +77,7 @@ static gboolean
 start (Job *job, GError **error)
 {
   gboolean found;
-  CgNmFind find = (CgNmFind) cg_module_symbol ("nm", CG_NM_FIND, error);
+  typeof (&cg_nm_find) find = CG_MODULE_FUNCTION ("nm", cg_nm_find, error);
   if (!find)
     return FALSE;
   job->config = cg_config_load (job->options->config_dir, FALSE, cg_user_lookup, error);
@@ -145,7 +144,7 @@ check (const Job *job, const char *name, const char *text, GError **error)
 static gboolean
 store (const Job *job, GHashTable *data, GError **error)
 {
-  CgNmStore call = (CgNmStore) cg_module_symbol ("nm", CG_NM_STORE, error);
+  typeof (&cg_nm_store) call = CG_MODULE_FUNCTION ("nm", cg_nm_store, error);
   return call && call (job->profile->uuid, CG_PROFILE_PREFIX, data, NM_SECONDS, error);
 }
 

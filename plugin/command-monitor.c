@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -70,7 +71,7 @@ monitor_clear (Monitor *monitor)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Monitor, monitor_clear)
 
 static int
-open_signals (void)
+open_signals (GError **error)
 {
   sigset_t set;
   sigemptyset (&set);
@@ -79,8 +80,11 @@ open_signals (void)
   sigaddset (&set, SIGINT);
   sigaddset (&set, SIGCHLD);
   sigprocmask (SIG_BLOCK, &set, NULL);
-  signal (SIGPIPE, SIG_IGN); /* nobody who listens to what we say need stay */
-  return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  int fd = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0)
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot wait for signals: %s",
+                 g_strerror (errno));
+  return fd;
 }
 
 /* Who fights with us must be told of, but not at each blow. */
@@ -392,7 +396,9 @@ open_all (Monitor *monitor, GError **error)
 {
   if (!cg_alone (monitor->options->runtime_dir, error))
     return FALSE;
-  monitor->signals = open_signals ();
+  monitor->signals = open_signals (error); /* without it the end of a run is not seen */
+  if (monitor->signals < 0)
+    return FALSE;
   monitor->directory = cg_directory_open ();
   monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
   monitor->interest = cg_interest_new ();

@@ -3,6 +3,8 @@
 
 #include "apply.h"
 
+enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
+
 /* The commands of custom-gateway(8). Each takes what stood behind its name on the command line
  * (NULL at the end), says on stderr what went wrong, and returns the exit status. */
 int cg_command_reapply (const CgOptions *options, const char *const *names);
@@ -10,6 +12,7 @@ int cg_command_remove (const CgOptions *options, const char *const *names);
 int cg_command_status (const CgOptions *options, const char *const *names);
 int cg_command_check (const CgOptions *options, const char *const *files);
 int cg_command_event (const CgOptions *options, const char *const *arguments);
+int cg_command_monitor (const CgOptions *options, const char *const *arguments);
 int cg_command_attach (const CgOptions *options, const char *const *words);
 int cg_command_detach (const CgOptions *options, const char *const *words);
 
@@ -21,9 +24,6 @@ int cg_event_service (const CgOptions *options, const char *const *arguments);
 int cg_event_gateway (const CgOptions *options, const char *const *arguments);
 
 enum { CG_EXIT_SKIP = 1, CG_EXIT_REFUSE = 255 };
-int cg_command_monitor (const CgOptions *options, const char *const *arguments);
-
-enum { CG_EXIT_DONE = 0, CG_EXIT_FAILED = 1, CG_EXIT_CONFIG = 2, CG_EXIT_DIFFERENT = 3 };
 
 /* Says what the error says and returns the exit status for it. */
 int cg_fail (const GError *error);

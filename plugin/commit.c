@@ -6,6 +6,7 @@
 #include "nft-firewall.h"
 #include "rtnl.h"
 #include "stray.h"
+#include "sysctl.h"
 
 typedef struct {
   GPtrArray *ops;     /* const CgOp: of the step at hand */

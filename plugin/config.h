@@ -61,6 +61,7 @@ gboolean cg_config_check_trust (const char *directory, GError **error);
 /* The text of a file that is root's alone. shown is for the message. NULL with a CG_ERROR_CONFIG if
  * it cannot be read or is not to be trusted. The caller owns the result. */
 GString *cg_config_read_trusted (const char *path, const char *shown, GError **error);
+
 /* Notes a fault of a gateway that stays in force; the config owns the error from now on. */
 void cg_config_add_fault (CgConfig *config, const char *name, GError *error);
 

@@ -21,17 +21,6 @@ is_planned (const CgPlan *plan, const char *gateway)
   return FALSE;
 }
 
-static guint32
-table_of (const CgFacts *facts, const char *gateway)
-{
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_str_equal (tunnel->gateway->name, gateway))
-      return tunnel->table;
-  }
-  return 0;
-}
-
 static void
 diff_wanted (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
@@ -51,10 +40,11 @@ diff_leftovers (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgS
 {
   for (guint i = 0; i < facts->resolvconfs->len; i++) {
     const CgResolvConf *have = &g_array_index (facts->resolvconfs, CgResolvConf, i);
+    const CgTunnel *tunnel = cg_facts_find_tunnel (facts, have->gateway);
     CgOp op = {.step = CG_STEP_RELEASE_DNS,
                .resolvconf = {.path = have->path,
                               .text = facts->released_resolvconf,
-                              .table = table_of (facts, have->gateway),
+                              .table = tunnel ? tunnel->table : 0,
                               .is_update = cg_resolvconf_is_released (have->text)}};
     if (!is_planned (plan, have->gateway) && cg_scope_has_gateway (scope, facts, have->gateway) &&
         !g_str_equal (have->text, facts->released_resolvconf))

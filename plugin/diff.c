@@ -146,17 +146,6 @@ rule_is_held (const CgScope *scope, const CgRule *rule)
   return scope->known && !cg_uids_contain (scope->known, rule->uids);
 }
 
-static const CgGuardFound *
-find_guard (const GArray *guards, const char *gateway)
-{
-  for (guint i = 0; i < guards->len; i++) {
-    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
-    if (g_str_equal (guard->gateway, gateway))
-      return guard;
-  }
-  return NULL;
-}
-
 static gboolean
 guard_is_held (const CgGuardFound *guard, const CgScope *scope)
 {
@@ -175,7 +164,8 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
   case CG_STEP_DEL_RULE:
     return rule_is_held (scope, &op->rule);
   case CG_STEP_UNGUARD:
-    return !op->guard.text && guard_is_held (find_guard (facts->guards, op->guard.gateway), scope);
+    return !op->guard.text &&
+           guard_is_held (cg_guards_find (facts->guards, op->guard.gateway), scope);
   case CG_STEP_RELEASE_DNS:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->resolvconf.table));
   case CG_STEP_DEL_PROHIBIT:
@@ -214,7 +204,7 @@ drop_held (GArray *ops, const CgFacts *facts, const CgScope *scope)
 static const CgSavedGuard *
 untouched_guard (const CgFacts *facts, const char *gateway)
 {
-  const CgGuardFound *found = find_guard (facts->guards, gateway);
+  const CgGuardFound *found = cg_guards_find (facts->guards, gateway);
   for (guint i = 0; found && i < facts->saved_guards->len; i++) {
     const CgSavedGuard *saved = &g_array_index (facts->saved_guards, CgSavedGuard, i);
     if (g_str_equal (saved->gateway, gateway))
@@ -260,7 +250,7 @@ diff_guard (GArray *ops, const CgGuardPlan *guard, const CgFacts *facts)
   if (guard_is_right (untouched, guard->text))
     return;
   int how = untouched ? CG_GUARD_REFILL : CG_GUARD_REPLACE;
-  if (!facts->guards_unseen && !find_guard (facts->guards, guard->gateway))
+  if (!facts->guards_unseen && !cg_guards_find (facts->guards, guard->gateway))
     how = CG_GUARD_CREATE;
   if (!guard_is_right (untouched, first))
     add_guard_op (ops, CG_STEP_GUARD, guard, first, how);

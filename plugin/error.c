@@ -19,3 +19,20 @@ cg_quote (const char *word)
   g_autofree char *safe = g_strescape (head, "\"");
   return g_strdup_printf ("'%s%s'", safe, strlen (word) > MAX_SHOWN ? "..." : "");
 }
+
+char *
+cg_printable (const char *text)
+{
+  GString *shown = g_string_new (NULL);
+  for (const char *end; *text; text = end) {
+    gunichar c = g_utf8_get_char_validated (text, -1);
+    gboolean is_character = c < (gunichar) -2; /* which with -1 stands for bytes that are none */
+    end = is_character ? g_utf8_next_char (text) : text + 1;
+    if (is_character && g_unichar_isprint (c))
+      g_string_append_len (shown, text, end - text);
+    else
+      for (; text < end; text++)
+        g_string_append_printf (shown, "\\x%02x", (guint8) *text);
+  }
+  return g_string_free (shown, FALSE);
+}

@@ -20,3 +20,8 @@ GQuark cg_error_quark (void);
  * ASCII escaped, cut off after 64 bytes. Takes any NUL-terminated bytes; the caller owns the
  * result. */
 char *cg_quote (const char *word);
+
+/* A text for a terminal: what is not printable, as what would move the cursor or turn the direction
+ * of writing, becomes \x and two hexadecimal digits a byte, and so does what is not UTF-8. Takes
+ * any NUL-terminated bytes; the caller owns the result, which is UTF-8. */
+char *cg_printable (const char *text);

@@ -9,6 +9,7 @@
 #include "paths.h"
 #include "rtnl.h"
 #include "subuids.h"
+#include "sysctl.h"
 #include "tunnels.h"
 #include "xtables.h"
 
@@ -17,11 +18,6 @@
 #define TABLE_SPAN 1000000u
 /* So many tables in a row that others use are no accident. */
 #define TABLE_TRIES 64
-
-/* Room for a request, started as mnl wants it. */
-typedef struct {
-  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-} Message;
 
 void
 cg_facts_free (CgFacts *facts)
@@ -176,7 +172,7 @@ static gboolean
 gather_rules (CgFacts *facts, CgNetlink *netlink, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     cg_rtnl_get_rules (request, cg_families[i]);
@@ -216,7 +212,7 @@ gather_routes (const CgFacts *facts,
                GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     if (!facts->has[i])
@@ -248,6 +244,17 @@ cg_facts_gateway_of_table (const CgFacts *facts, guint32 table)
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     if (tunnel->table == table)
       return tunnel->gateway;
+  }
+  return NULL;
+}
+
+const CgTunnel *
+cg_facts_find_tunnel (const CgFacts *facts, const char *gateway)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (g_str_equal (tunnel->gateway->name, gateway))
+      return tunnel;
   }
   return NULL;
 }

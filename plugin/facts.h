@@ -100,6 +100,9 @@ GArray *cg_facts_known_uids (const CgFacts *facts);
 /* The gateway that has the table, or NULL. */
 const CgGateway *cg_facts_gateway_of_table (const CgFacts *facts, guint32 table);
 
+/* The tunnel of the gateway of that name, or NULL. */
+const CgTunnel *cg_facts_find_tunnel (const CgFacts *facts, const char *gateway);
+
 /* Whether the value that stands there is the one that we wrote: the interface is still the same and
  * nobody has written another one since. */
 gboolean cg_kept_filter_is_ours (const CgKeptFilter *kept);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "follow.h"
 
-#include "module.h"
 #include "plan.h"
 #include "records.h"
 #include "systemd.h"
@@ -43,7 +42,7 @@ cg_follow_queue (gboolean start, const GPtrArray *units)
     g_strv_builder_add (names, units->pdata[i]);
   }
   g_auto (GStrv) list = g_strv_builder_end (names);
-  CgSystemdQueue queue = (CgSystemdQueue) cg_module_symbol ("systemd", "cg_systemd_queue", &error);
+  typeof (&cg_systemd_queue) queue = CG_MODULE_FUNCTION ("systemd", cg_systemd_queue, &error);
   if (!queue || !queue (start, (const char *const *) list, &error))
     g_warning ("systemd would not %s a unit: %s", start ? "start" : "stop", error->message);
 }

@@ -197,7 +197,6 @@ parse_users (CgGateway *gateway, const Place *place, const char *value, GError *
 static gboolean
 parse_dns (CgGateway *gateway, const Place *place, const char *value, GError **error)
 {
-  static const CgPrefix zero;
   g_auto (GStrv) words = split_words (value);
   gboolean alone = words[0] && !words[1];
   if (!words[0] || (alone && g_str_equal (words[0], "none")))
@@ -209,7 +208,7 @@ parse_dns (CgGateway *gateway, const Place *place, const char *value, GError **e
   for (char **word = words; *word; word++) {
     CgPrefix server;
     if (strchr (*word, '/') || !cg_prefix_parse (*word, &server) ||
-        memcmp (server.address, zero.address, sizeof zero.address) == 0)
+        cg_prefix_is_unspecified (&server))
       return fail (place, "not the address of a server:", *word,
                    "give IPv4 or IPv6 addresses, or 'auto' or 'none' alone", error);
     g_array_append_val (gateway->dns, server);
@@ -245,8 +244,8 @@ parse_bypass (CgGateway *gateway, const Place *place, const char *value, GError 
   }
   g_array_sort (gateway->bypass, by_prefix);
   for (guint i = gateway->bypass->len; i-- > 1;)
-    if (by_prefix (&g_array_index (gateway->bypass, CgPrefix, i),
-                   &g_array_index (gateway->bypass, CgPrefix, i - 1)) == 0)
+    if (cg_prefix_equal (&g_array_index (gateway->bypass, CgPrefix, i),
+                         &g_array_index (gateway->bypass, CgPrefix, i - 1)))
       g_array_remove_index (gateway->bypass, i);
   return TRUE;
 }

@@ -78,8 +78,9 @@ append_list (GString *text, const GArray *all)
   char start = '{';
   for (guint i = 0; i < all->len; i++) {
     const CgUidRange *range = &g_array_index (all, CgUidRange, i);
-    for (guint32 uid = range->first; uid <= range->last; uid++, start = ',')
-      g_string_append_printf (text, "%c %u", start, uid);
+    /* 64 bits: a set that somebody else has changed may hold the highest number there is */
+    for (guint64 uid = range->first; uid <= range->last; uid++, start = ',')
+      g_string_append_printf (text, "%c %" G_GUINT64_FORMAT, start, uid);
   }
   g_string_append (text, " }");
 }

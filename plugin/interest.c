@@ -12,6 +12,7 @@
 
 #include "facts.h"
 #include "firewall.h"
+#include "netlink.h"
 
 typedef struct {
   char name[IFNAMSIZ];
@@ -123,14 +124,6 @@ find_attribute (const struct nlmsghdr *message,
   return NULL;
 }
 
-/* libmnl reads attributes up to the padded length, whether the padding is there or not. */
-static gboolean
-has_header (const struct nlmsghdr *message, gsize size)
-{
-  return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (size) &&
-         message->nlmsg_len % NLMSG_ALIGNTO == 0;
-}
-
 static gboolean
 is_any (const CgInterest *interest)
 {
@@ -234,7 +227,7 @@ concern_by_type (CgInterest *interest, const struct nlmsghdr *message, guint32 o
   const guint16 type = message->nlmsg_type;
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     if ((type == kinds[i].types[0] || type == kinds[i].types[1]) &&
-        !has_header (message, kinds[i].header))
+        !cg_netlink_has_header (message, kinds[i].header))
       return kinds[i].otherwise;
   switch (type) {
   case RTM_NEWLINK:
@@ -305,7 +298,7 @@ cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culp
 {
   if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
     return CG_CONCERN_NONE;
-  if (!has_header (message, sizeof (struct nfgenmsg)))
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return CG_CONCERN_LOSS;
   if ((message->nlmsg_type & 0xff) == NFT_MSG_NEWGEN) {
     take_name (message, culprit);

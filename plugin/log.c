@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "error.h"
+
 static const char *
 message_of (const GLogField *fields, gsize n_fields)
 {
@@ -23,7 +25,8 @@ write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
   if (g_log_writer_is_journald (STDERR_FILENO) &&
       g_log_writer_journald (level, fields, n_fields, NULL) == G_LOG_WRITER_HANDLED)
     return G_LOG_WRITER_HANDLED;
-  fprintf (stderr, "custom-gateway: %s\n", message_of (fields, n_fields));
+  g_autofree char *line = cg_printable (message_of (fields, n_fields));
+  fprintf (stderr, "custom-gateway: %s\n", line);
   return G_LOG_WRITER_HANDLED;
 }
 

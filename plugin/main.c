@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,31 +13,31 @@
 
 typedef int (*Command) (const CgOptions *options, const char *const *arguments);
 
-enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2, TAKES_NO_COPY = 4 };
+enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2, TAKES_NO_COPY = 4, CHANGES = 8 };
 
 static const struct {
   const char *name;
   Command run;
-  guint takes;
+  guint traits;
   const char *arguments;
   const char *what;
 } commands[] = {
-    {"reapply", cg_command_reapply, TAKES_DRY_RUN, "[GATEWAY...]",
+    {"reapply", cg_command_reapply, TAKES_DRY_RUN | CHANGES, "[GATEWAY...]",
      "make the kernel match configuration and tunnel, now"},
-    {"remove", cg_command_remove, TAKES_DRY_RUN, "[GATEWAY...]",
+    {"remove", cg_command_remove, TAKES_DRY_RUN | CHANGES, "[GATEWAY...]",
      "release: take away all that is ours"},
     {"status", cg_command_status, TAKES_JSON, "[GATEWAY...]",
      "what should be, what is, what differs"},
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
-    {"monitor", cg_command_monitor, TAKES_NO_COPY, "",
+    {"monitor", cg_command_monitor, TAKES_NO_COPY | CHANGES, "",
      "stay, follow the tunnels, repair what others break"},
-    {"attach", cg_command_attach, 0, "CONNECTION [KEY=VALUE...]",
+    {"attach", cg_command_attach, CHANGES, "CONNECTION [KEY=VALUE...]",
      "keep a gateway in a NetworkManager profile's user data"},
-    {"detach", cg_command_detach, 0, "CONNECTION", "take it out of there again"},
-    {"event", cg_command_event, 0, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
-    {"event", cg_command_event, 0, "networkd STATE", "for networkd-dispatcher"},
-    {"event", cg_command_event, 0, "service start|stop UNIT", "for the drop-ins of services"},
-    {"event", cg_command_event, 0, "gateway start|stop GATEWAY", "for the units of gateways"},
+    {"detach", cg_command_detach, CHANGES, "CONNECTION", "take it out of there again"},
+    {"event", cg_command_event, CHANGES, "nm IFACE ACTION", "for NetworkManager's dispatcher"},
+    {"event", cg_command_event, CHANGES, "networkd STATE", "for networkd-dispatcher"},
+    {"event", cg_command_event, CHANGES, "service start|stop UNIT", "for the drop-ins of services"},
+    {"event", cg_command_event, CHANGES, "gateway start|stop GATEWAY", "for the units of gateways"},
 };
 
 static char *
@@ -66,12 +67,15 @@ run_command (const CgOptions *options, const char *const *words)
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++) {
     if (!g_str_equal (commands[i].name, words[0]))
       continue;
-    if (options->dry_run && !(commands[i].takes & TAKES_DRY_RUN))
+    if (options->dry_run && !(commands[i].traits & TAKES_DRY_RUN))
       return bad_usage ("--dry-run does not go with", words[0]);
-    if (options->json && !(commands[i].takes & TAKES_JSON))
+    if (options->json && !(commands[i].traits & TAKES_JSON))
       return bad_usage ("--json does not go with", words[0]);
-    if (options->no_copy && !(commands[i].takes & TAKES_NO_COPY))
+    if (options->no_copy && !(commands[i].traits & TAKES_NO_COPY))
       return bad_usage ("--no-copy does not go with", words[0]);
+    /* whoever no longer listens to what we say must not end a change half way */
+    if ((commands[i].traits & CHANGES) && !options->dry_run)
+      signal (SIGPIPE, SIG_IGN);
     return commands[i].run (options, words + 1);
   }
   return bad_usage ("no such command", words[0]);
@@ -90,14 +94,15 @@ open_standard_descriptors (void)
     close (fd);
 }
 
-/* Data that went nowhere are no success. */
+/* What was to be printed and could not be is a failure: a script would go by half of it. */
 static int
-end (int status)
+end_output (int status)
 {
-  errno = 0;
-  if (fflush (stdout) == 0 && !ferror (stdout))
+  gboolean failed = ferror (stdout) != 0;
+  if (fflush (stdout) == 0 && !failed)
     return status;
-  g_warning ("standard output: %s", g_strerror (errno ? errno : EIO)); /* it was an earlier write */
+  g_warning ("cannot write to standard output%s%s", failed ? "" : ": ",
+             failed ? "" : g_strerror (errno));
   return CG_EXIT_FAILED;
 }
 
@@ -146,13 +151,13 @@ main (int argc, char **argv)
   }
   if (version) {
     puts ("custom-gateway " CG_VERSION);
-    return end (CG_EXIT_DONE);
+    return end_output (CG_EXIT_DONE);
   }
   help = help || (words && g_str_equal (words[0], "help"));
   if (help || !words) {
     g_autofree char *text = g_option_context_get_help (context, TRUE, NULL);
     fputs (text, help ? stdout : stderr);
-    return end (help ? CG_EXIT_DONE : CG_EXIT_CONFIG);
+    return help ? end_output (CG_EXIT_DONE) : CG_EXIT_CONFIG;
   }
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,
@@ -161,5 +166,5 @@ main (int argc, char **argv)
       .json = json,
       .no_copy = no_copy,
   };
-  return end (run_command (&options, (const char *const *) words));
+  return end_output (run_command (&options, (const char *const *) words));
 }

@@ -4,15 +4,6 @@
 #include "error.h"
 #include "nm.h"
 
-/* What this shared object shows to the program. */
-#define EXPORTED __attribute__ ((visibility ("default")))
-
-EXPORTED GPtrArray *cg_nm_look (guint seconds, GError **error);
-EXPORTED CgNmProfile *
-cg_nm_find (const char *connection, gboolean *found, guint seconds, GError **error);
-EXPORTED gboolean
-cg_nm_store (const char *uuid, const char *prefix, GHashTable *data, guint seconds, GError **error);
-
 /* One talk with NetworkManager: libnm in a main context of its own, and a clock that ends it. */
 typedef struct {
   GMainContext *context;

@@ -1,192 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "systemd.h"
 
-#include <gio/gio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define PRIVATE_SOCKET "/run/systemd/private" /* RUNDIR/private in systemd's own sources */
-#define BUS_NAME       "org.freedesktop.systemd1"
-#define MANAGER_PATH   "/org/freedesktop/systemd1"
-#define UNIT_PATH      MANAGER_PATH "/unit/"
-#define MANAGER        "org.freedesktop.systemd1.Manager"
-#define SECONDS        10 /* process 1 is busy for some during a reload, and at boot */
-#define NUDGE_MS       2
+#include "systemd-talk.h"
 
-/* One conversation: everything is asked at once, and what is late is not waited for. */
-typedef struct {
-  GMainContext *context;
-  GSource *alarm;
-  GSource *nudge;
-  GCancellable *cancellable;
-  GDBusConnection *connection;
-  const char *destination; /* NULL if systemd itself is at the other end */
-  guint pending;
-  guint nudges;
-  GError *error; /* the first one */
-} Talk;
-
-typedef void (*Take) (gpointer to, GVariant *answer);
-
-/* A question on its way. */
-typedef struct {
-  Talk *talk;
-  Take take;
-  gpointer to;
-  gboolean may_fail;
-} Call;
-
-static void
-talk_free (Talk *talk)
-{
-  g_source_destroy (talk->alarm);
-  g_source_unref (talk->alarm);
-  g_source_destroy (talk->nudge);
-  g_source_unref (talk->nudge);
-  g_clear_object (&talk->connection);
-  g_object_unref (talk->cancellable);
-  g_main_context_pop_thread_default (talk->context);
-  g_main_context_unref (talk->context);
-  g_clear_error (&talk->error);
-  g_free (talk);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Talk, talk_free)
-
-static gboolean
-give_up (gpointer cancellable)
-{
-  g_cancellable_cancel (cancellable);
-  return G_SOURCE_REMOVE;
-}
-
-/* While systemd still writes its part of the authentication it leaves what has come behind ours in
- * its buffer until more comes (its issue 17425; seen with 252: a StopUnit alone was done when we
- * hung up). So more comes. */
-static gboolean
-send_more (gpointer data)
-{
-  Talk *talk = data;
-  guint count = talk->connection ? ++talk->nudges : 0;
-  /* less and less often: at the 1st, 2nd, 4th, 8th ... time */
-  if (count > 0 && (count & (count - 1)) == 0)
-    g_dbus_connection_call (talk->connection, talk->destination, MANAGER_PATH,
-                            "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NONE,
-                            -1, NULL, NULL, NULL);
-  return G_SOURCE_CONTINUE;
-}
-
-static void
-keep_error (Talk *talk, GError *error)
-{
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-    g_error_free (error);
-    error = g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "systemd has not answered for %d s",
-                         SECONDS);
-  }
-  g_dbus_error_strip_remote_error (error);
-  if (talk->error)
-    g_error_free (error);
-  else
-    talk->error = error;
-}
-
-static void
-wait_for_all (Talk *talk)
-{
-  while (talk->pending > 0)
-    g_main_context_iteration (talk->context, TRUE);
-}
-
-static void
-on_connected (GObject *source, GAsyncResult *result, gpointer data)
-{
-  Talk *talk = data;
-  GError *error = NULL;
-  (void) source;
-  talk->connection = g_dbus_connection_new_for_address_finish (result, &error);
-  if (error)
-    keep_error (talk, error);
-  talk->pending--;
-}
-
-static gboolean
-reach (Talk *talk, const char *address, GDBusConnectionFlags more)
-{
-  g_clear_error (&talk->error);
-  talk->pending++;
-  g_dbus_connection_new_for_address (address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | more,
-                                     NULL, talk->cancellable, on_connected, talk);
-  wait_for_all (talk);
-  return talk->connection != NULL;
-}
-
-static Talk *
-talk_new (GError **error)
-{
-  g_autoptr (Talk) talk = g_new0 (Talk, 1);
-  talk->context = g_main_context_new ();
-  g_main_context_push_thread_default (talk->context);
-  talk->cancellable = g_cancellable_new ();
-  talk->alarm = g_timeout_source_new_seconds (SECONDS);
-  g_source_set_callback (talk->alarm, give_up, talk->cancellable, NULL);
-  g_source_attach (talk->alarm, talk->context);
-
-  talk->nudge = g_timeout_source_new (NUDGE_MS);
-  g_source_set_callback (talk->nudge, send_more, talk, NULL);
-  g_source_attach (talk->nudge, talk->context);
-
-  if (access (PRIVATE_SOCKET, W_OK) == 0 &&
-      reach (talk, "unix:path=" PRIVATE_SOCKET, G_DBUS_CONNECTION_FLAGS_NONE))
-    return g_steal_pointer (&talk);
-  g_autofree char *bus = g_dbus_address_get_for_bus_sync (G_BUS_TYPE_SYSTEM, NULL, error);
-  if (!bus)
-    return NULL;
-  talk->destination = BUS_NAME;
-  if (reach (talk, bus, G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION))
-    return g_steal_pointer (&talk);
-  g_propagate_error (error, g_steal_pointer (&talk->error));
-  return NULL;
-}
-
-static void
-on_answer (GObject *source, GAsyncResult *result, gpointer data)
-{
-  Call *call = data;
-  GError *error = NULL;
-  g_autoptr (GVariant) answer =
-      g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
-  if (answer && call->take)
-    call->take (call->to, answer);
-  if (error && call->may_fail)
-    g_error_free (error);
-  else if (error)
-    keep_error (call->talk, error);
-  call->talk->pending--;
-  g_free (call);
-}
-
-/* Sends a question; wait_for_all() waits for the answer. Takes call and parameters over. */
-static void
-ask (const char *path,
-     const char *interface,
-     const char *method,
-     GVariant *parameters,
-     const char *answer,
-     Call call)
-{
-  call.talk->pending++;
-  g_dbus_connection_call (call.talk->connection, call.talk->destination, path, interface, method,
-                          parameters, answer ? G_VARIANT_TYPE (answer) : NULL,
-                          G_DBUS_CALL_FLAGS_NONE, SECONDS * 1000, call.talk->cancellable, on_answer,
-                          g_memdup2 (&call, sizeof call));
-}
+#define UNIT_PATH CG_SYSTEMD_MANAGER_PATH "/unit/"
 
 /* Asks for everything at once: a unit that nobody needs is loaded anew for each question. */
 static void
-ask_properties (const char *path, Call call)
+ask_properties (CgTalk *talk, const char *path, CgCall call)
 {
-  ask (path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", ""), "(a{sv})",
-       call);
+  cg_talk_ask (talk, path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", ""),
+               "(a{sv})", call);
 }
 
 /* The object path of a unit: every byte but ASCII letters and digits, and a digit in front, becomes
@@ -273,40 +99,41 @@ take_jobs (gpointer to, GVariant *answer)
 gboolean
 cg_systemd_look (GPtrArray *facts, GError **error)
 {
-  g_autoptr (Talk) talk = talk_new (error);
+  g_autoptr (CgTalk) talk = cg_talk_new (error);
   if (!talk)
     return FALSE;
   for (guint i = 0; i < facts->len; i++) {
     CgServiceFact *fact = facts->pdata[i];
     g_autofree char *path = unit_path (fact->name);
-    ask_properties (path, (Call){talk, take_unit, fact, FALSE});
+    ask_properties (talk, path, (CgCall){.take = take_unit, .to = fact});
   }
   /* systemd answers in the order in which it was asked: the units' own names are known by then */
-  ask (MANAGER_PATH, MANAGER, "ListJobs", NULL, "(a(usssoo))",
-       (Call){talk, take_jobs, facts, FALSE});
-  wait_for_all (talk);
-  if (!talk->error)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&talk->error));
-  return FALSE;
+  cg_talk_ask (talk, CG_SYSTEMD_MANAGER_PATH, CG_SYSTEMD_MANAGER, "ListJobs", NULL, "(a(usssoo))",
+               (CgCall){.take = take_jobs, .to = facts});
+  return cg_talk_wait (talk, error);
+}
+
+static gboolean
+forgive_all (gpointer to, const GError *error)
+{
+  (void) to;
+  (void) error;
+  return TRUE;
 }
 
 gboolean
 cg_systemd_queue (gboolean start, const char *const *units, GError **error)
 {
-  g_autoptr (Talk) talk = talk_new (error);
+  g_autoptr (CgTalk) talk = cg_talk_new (error);
   if (!talk)
     return FALSE;
   for (; *units; units++) {
     if (start)
-      ask (MANAGER_PATH, MANAGER, "ResetFailedUnit", g_variant_new ("(s)", *units), NULL,
-           (Call){talk, NULL, NULL, TRUE});
-    ask (MANAGER_PATH, MANAGER, start ? "StartUnit" : "StopUnit",
-         g_variant_new ("(ss)", *units, "replace"), "(o)", (Call){talk, NULL, NULL, FALSE});
+      cg_talk_ask (talk, CG_SYSTEMD_MANAGER_PATH, CG_SYSTEMD_MANAGER, "ResetFailedUnit",
+                   g_variant_new ("(s)", *units), NULL, (CgCall){.forgives = forgive_all});
+    cg_talk_ask (talk, CG_SYSTEMD_MANAGER_PATH, CG_SYSTEMD_MANAGER,
+                 start ? "StartUnit" : "StopUnit", g_variant_new ("(ss)", *units, "replace"), "(o)",
+                 (CgCall){NULL});
   }
-  wait_for_all (talk);
-  if (!talk->error)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&talk->error));
-  return FALSE;
+  return cg_talk_wait (talk, error);
 }

@@ -11,3 +11,10 @@
  * long as the program runs. NULL with a CG_ERROR_FAILED if the part or its library is not
  * installed. */
 gpointer cg_module_symbol (const char *part, const char *name, GError **error);
+
+/* The same, for a function that a header declares, with the type that it has there. */
+#define CG_MODULE_FUNCTION(part, function, error)                                                  \
+  ((typeof (&(function))) cg_module_symbol (part, #function, error))
+
+/* Stands before the declaration of such a function: a part shows nothing else. */
+#define CG_EXPORTED __attribute__ ((visibility ("default")))

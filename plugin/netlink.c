@@ -116,6 +116,13 @@ cg_netlink_free (CgNetlink *netlink)
   g_free (netlink);
 }
 
+gboolean
+cg_netlink_has_header (const struct nlmsghdr *message, gsize size)
+{
+  return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (size) &&
+         message->nlmsg_len % NLMSG_ALIGNTO == 0;
+}
+
 static gboolean
 send_bytes (CgNetlink *netlink, const void *bytes, gsize size, GError **error)
 {
@@ -300,14 +307,14 @@ cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error
   guint32 first_sequence = netlink->sequence + 1;
 
   for (guint i = 0; i < batch->count; i++) {
-    guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-    struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+    CgNetlinkMessage space;
+    struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
     batch->encode (message, i, batch->data);
     gboolean last = i + 1 == batch->count ||
                     chunk->len + message->nlmsg_len + CG_NETLINK_MESSAGE_MAX > SEND_SIZE;
     message->nlmsg_seq = ++netlink->sequence;
     message->nlmsg_flags |= NLM_F_REQUEST | (last ? NLM_F_ACK : 0);
-    g_byte_array_append (chunk, space, NLMSG_ALIGN (message->nlmsg_len));
+    g_byte_array_append (chunk, space.bytes, NLMSG_ALIGN (message->nlmsg_len));
     if (!last)
       continue;
     if (!send_bytes (netlink, chunk->data, chunk->len, error) ||
@@ -324,15 +331,15 @@ cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error
 static void
 append_bracket (GByteArray *bytes, guint16 type, guint8 subsystem, const guint32 *generation)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  CgNetlinkMessage space;
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
   message->nlmsg_type = type;
   struct nfgenmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
   header->version = NFNETLINK_V0;
   header->res_id = htons (subsystem);
   if (generation)
     mnl_attr_put_u32 (message, NFNL_BATCH_GENID, htonl (*generation));
-  g_byte_array_append (bytes, space, message->nlmsg_len);
+  g_byte_array_append (bytes, space.bytes, message->nlmsg_len);
 }
 
 /* Numbers the messages. The last but one, which is the last that does anything, asks for an

@@ -12,6 +12,15 @@ typedef struct CgNetlink CgNetlink;
 /* Bytes that hold any message that we send. */
 #define CG_NETLINK_MESSAGE_MAX 4096
 
+/* Room for one, aligned as libmnl wants it. */
+typedef struct {
+  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+} CgNetlinkMessage;
+
+/* Whether a message that came has a fixed part of that size, and can be gone through behind it:
+ * libmnl reads attributes up to a padded length, whether the padding is there or not. */
+gboolean cg_netlink_has_header (const struct nlmsghdr *message, gsize size);
+
 /* Opens one to a family of netlink(7): NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_GENERIC. NULL
  * with a CG_ERROR_ABSENT if the kernel does not have it, or does not let us, and with a
  * CG_ERROR_FAILED if it is out of something, or does not check strictly (before Linux 4.20). */

@@ -9,8 +9,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "gateway.h"
 #include "nft-rule.h"
+#include "nft.h"
 
 /* ERESTART, which the kernel keeps to itself otherwise (linux/errno.h). */
 #define STALE_GENERATION 85
@@ -24,61 +24,10 @@ typedef struct {
   gboolean is_owned;
 } Table;
 
-static void
-start (struct nlmsghdr *message, guint16 type, guint16 flags, guint8 family)
-{
-  message->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type);
-  message->nlmsg_flags = flags;
-  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
-  header->nfgen_family = family;
-  header->version = NFNETLINK_V0;
-}
-
-static gboolean
-is_well_formed (const struct nlmsghdr *message)
-{
-  return message->nlmsg_len >= NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg)) &&
-         message->nlmsg_len % NLMSG_ALIGNTO == 0;
-}
-
-static gboolean
-parse_generation (const struct nlmsghdr *message, GArray *generations)
-{
-  if (!is_well_formed (message))
-    return FALSE;
-  const struct nlattr *attribute;
-  mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
-  {
-    if (mnl_attr_get_type (attribute) != NFTA_GEN_ID ||
-        mnl_attr_validate (attribute, MNL_TYPE_U32) < 0)
-      continue;
-    guint32 generation = ntohl (mnl_attr_get_u32 (attribute));
-    g_array_append_val (generations, generation);
-  }
-  return TRUE;
-}
-
-static gboolean
-get_generation (CgNetlink *netlink, guint32 *generation, GError **error)
-{
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
-  g_autoptr (GArray) generations = g_array_new (FALSE, FALSE, sizeof *generation);
-  start (request, NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC);
-  if (cg_netlink_ask (netlink, request, parse_generation, generations, error) != 0)
-    return FALSE;
-  if (generations->len == 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "nftables does not tell its generation");
-    return FALSE;
-  }
-  *generation = g_array_index (generations, guint32, 0);
-  return TRUE;
-}
-
 static gboolean
 parse_table (const struct nlmsghdr *message, GArray *tables)
 {
-  if (!is_well_formed (message))
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return FALSE;
   const struct nfgenmsg *header = mnl_nlmsg_get_payload (message);
   Table table = {.family = header->nfgen_family};
@@ -103,7 +52,7 @@ parse_table (const struct nlmsghdr *message, GArray *tables)
 static gboolean
 parse_rule (const struct nlmsghdr *message, GArray *rules)
 {
-  if (!is_well_formed (message))
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return FALSE;
   CgNftRule rule;
   if (!cg_nft_rule_parse (message, &rule))
@@ -116,9 +65,9 @@ parse_rule (const struct nlmsghdr *message, GArray *rules)
 static gboolean
 dump_chain (CgNetlink *netlink, const CgFirewallChain *chain, GArray *rules, GError **error)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
-  start (request, NFT_MSG_GETRULE, NLM_F_DUMP, chain->family);
+  CgNetlinkMessage space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+  cg_nft_put_header (request, NFT_MSG_GETRULE, NLM_F_DUMP, chain->family);
   mnl_attr_put_strz (request, NFTA_RULE_TABLE, chain->table);
   mnl_attr_put_strz (request, NFTA_RULE_CHAIN, chain->name);
   int number = cg_netlink_ask (netlink, request, parse_rule, rules, error);
@@ -148,10 +97,10 @@ look_at_chain (CgNetlink *netlink, CgFirewall *firewall, guint8 index, GError **
 gboolean
 cg_nft_firewall_look (CgNetlink *netlink, CgFirewall *firewall, GError **error)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
+  CgNetlinkMessage space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (Table));
-  start (request, NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_UNSPEC);
+  cg_nft_put_header (request, NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_UNSPEC);
   if (cg_netlink_ask (netlink, request, parse_table, tables, error) != 0)
     return FALSE;
   for (guint i = 0; i < tables->len; i++) {
@@ -171,29 +120,30 @@ cg_nft_firewall_look (CgNetlink *netlink, CgFirewall *firewall, GError **error)
 static void
 append_added (GByteArray *messages, const CgPass *pass, guint64 check)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+  CgNetlinkMessage space;
   const CgFirewallChain *chain = &cg_firewall_chains[pass->chain];
-  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
   /* before the position, or with NLM_F_APPEND behind it */
-  start (message, NFT_MSG_NEWRULE, NLM_F_CREATE | (chain->drops ? 0 : NLM_F_APPEND), chain->family);
+  cg_nft_put_header (message, NFT_MSG_NEWRULE, NLM_F_CREATE | (chain->drops ? 0 : NLM_F_APPEND),
+                     chain->family);
   mnl_attr_put_strz (message, NFTA_RULE_TABLE, chain->table);
   mnl_attr_put_strz (message, NFTA_RULE_CHAIN, chain->name);
   mnl_attr_put_u64 (message, NFTA_RULE_POSITION, htobe64 (check));
   cg_nft_rule_put_pass (message, pass);
-  g_byte_array_append (messages, space, message->nlmsg_len);
+  g_byte_array_append (messages, space.bytes, message->nlmsg_len);
 }
 
 static void
 append_deleted (GByteArray *messages, const CgPass *pass)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
+  CgNetlinkMessage space;
   const CgFirewallChain *chain = &cg_firewall_chains[pass->chain];
-  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
-  start (message, NFT_MSG_DELRULE, 0, chain->family);
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  cg_nft_put_header (message, NFT_MSG_DELRULE, 0, chain->family);
   mnl_attr_put_strz (message, NFTA_RULE_TABLE, chain->table);
   mnl_attr_put_strz (message, NFTA_RULE_CHAIN, chain->name);
   mnl_attr_put_u64 (message, NFTA_RULE_HANDLE, htobe64 (pass->handle));
-  g_byte_array_append (messages, space, message->nlmsg_len);
+  g_byte_array_append (messages, space.bytes, message->nlmsg_len);
 }
 
 /* What of the operation is still to be done, going by a new look. */
@@ -219,7 +169,8 @@ change_once (CgNetlink *netlink, const GArray *ops, GError **error)
   g_autoptr (CgFirewall) now = cg_firewall_new ();
   g_autoptr (GByteArray) messages = g_byte_array_new ();
   guint32 generation;
-  if (!get_generation (netlink, &generation, error) || !cg_nft_firewall_look (netlink, now, error))
+  if (!cg_nft_generation (netlink, &generation, error) ||
+      !cg_nft_firewall_look (netlink, now, error))
     return EIO;
   for (guint i = 0; i < ops->len; i++)
     append_op (messages, &g_array_index (ops, CgPassOp, i), now);

@@ -50,7 +50,9 @@ load_library (Library *library, GError **error)
   if (library->handle && library->new && library->free && library->buffer_error &&
       library->get_error && library->run)
     return TRUE;
-  g_set_error (error, CG_ERROR, CG_ERROR_ABSENT, "%s; install libnftables", dlerror ());
+  g_set_error (error, CG_ERROR, CG_ERROR_ABSENT, "%s; install libnftables",
+               library->handle ? LIBRARY " is another library" : dlerror ());
+  g_clear_pointer (&library->handle, dlclose);
   return FALSE;
 }
 

@@ -5,6 +5,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "netlink.h"
+
 /* NFTA_SET_ELEM_KEY holds NFTA_DATA_VALUE: the uid in network order, which is how a set with
  * intervals compares. */
 static gboolean
@@ -47,8 +49,7 @@ parse_element (const struct nlattr *element, GArray *bounds)
 gboolean
 cg_nft_parse_bounds (const struct nlmsghdr *message, GArray *bounds)
 {
-  gsize header = NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg));
-  if (message->nlmsg_len < header || message->nlmsg_len % NLMSG_ALIGNTO)
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return FALSE;
   const struct nlattr *attribute, *element;
   mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))

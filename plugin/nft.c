@@ -51,11 +51,22 @@ cg_guards_found_new (void)
   return guards;
 }
 
+const CgGuardFound *
+cg_guards_find (const GArray *guards, const char *gateway)
+{
+  for (guint i = 0; i < guards->len; i++) {
+    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
+    if (g_str_equal (guard->gateway, gateway))
+      return guard;
+  }
+  return NULL;
+}
+
 static gboolean
 parse_object (const struct nlmsghdr *message, GArray *objects)
 {
-  gsize header = NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg));
-  if (message->nlmsg_len < header || message->nlmsg_len % NLMSG_ALIGNTO)
+  const gsize header = NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg));
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return FALSE;
   const struct nlattr *attribute;
   mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
@@ -76,16 +87,14 @@ parse_object (const struct nlmsghdr *message, GArray *objects)
   return TRUE;
 }
 
-/* Starts a question of the type (NFT_MSG_GET*). */
-static struct nlmsghdr *
-start_request (void *space, guint16 type)
+void
+cg_nft_put_header (struct nlmsghdr *message, guint16 type, guint16 flags, guint8 family)
 {
-  struct nlmsghdr *request = mnl_nlmsg_put_header (space);
-  request->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type);
-  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
-  header->nfgen_family = NFPROTO_INET;
+  message->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | type);
+  message->nlmsg_flags = flags;
+  struct nfgenmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->nfgen_family = family;
   header->version = NFNETLINK_V0;
-  return request;
 }
 
 /* EINVAL and EOPNOTSUPP are how nfnetlink refuses what it does not have, EPERM whom it does not
@@ -110,10 +119,10 @@ dump (CgNetlink *netlink,
       GArray *out,
       GError **error)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = start_request (space, type);
+  CgNetlinkMessage space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   GError *why = NULL;
-  request->nlmsg_flags = NLM_F_DUMP;
+  cg_nft_put_header (request, type, NLM_F_DUMP, NFPROTO_INET);
   if (table)
     mnl_attr_put_strz (request, CG_NFT_TABLE, table);
   if (set)
@@ -130,7 +139,7 @@ static gboolean
 parse_generation (const struct nlmsghdr *message, GArray *numbers)
 {
   const struct nlattr *attribute;
-  if (message->nlmsg_len < NLMSG_HDRLEN + NLMSG_ALIGN (sizeof (struct nfgenmsg)))
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
     return FALSE;
   mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
   {
@@ -147,10 +156,11 @@ parse_generation (const struct nlmsghdr *message, GArray *numbers)
 gboolean
 cg_nft_generation (CgNetlink *netlink, guint32 *generation, GError **error)
 {
-  guint8 space[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-  struct nlmsghdr *request = start_request (space, NFT_MSG_GETGEN);
+  CgNetlinkMessage space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (guint32));
   GError *why = NULL;
+  cg_nft_put_header (request, NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC);
   int number = cg_netlink_ask (netlink, request, parse_generation, numbers, &why);
   if (!finish (number, why, error))
     return FALSE;

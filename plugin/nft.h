@@ -13,6 +13,10 @@
  * NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE. */
 #define CG_NFT_TABLE 1
 
+/* Begins a message of the type NFT_MSG_* about something of the family NFPROTO_*. Writes to a
+ * header that mnl_nlmsg_put_header has started. */
+void cg_nft_put_header (struct nlmsghdr *message, guint16 type, guint16 flags, guint8 family);
+
 /* A guard as it stands in the kernel. */
 typedef struct {
   char *gateway;     /* whose it is, by the name of its table */
@@ -32,6 +36,9 @@ typedef struct {
 
 /* An array of CgGuardFound that releases what its elements hold. */
 GArray *cg_guards_found_new (void);
+
+/* That of the gateway among them, or NULL. */
+const CgGuardFound *cg_guards_find (const GArray *guards, const char *gateway);
 
 /* Appends what stands in the kernel, all of it at one moment: the guards, and to copies, which may
  * be NULL, those of monitors, as one for each gateway with no more than the name and the uids; what

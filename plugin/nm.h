@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <glib.h>
+#include "module.h"
 
-/* What module-nm.c asks NetworkManager by libnm, as plain data. Its functions are to be had by
- * cg_module_symbol ("nm", ...). Neither waits longer than it is told to; both fail with a
+/* The part "nm" of module.h: what it takes libnm to ask and to tell NetworkManager, as plain data.
+ * None of the functions waits for longer than the seconds that it is given. They fail with a
  * CG_ERROR_FAILED if NetworkManager does not run or refuses, and with a CG_ERROR_SILENT if it does
  * not answer. */
 
@@ -22,8 +22,7 @@ void cg_nm_connection_free (CgNmConnection *connection);
 
 /* The active connections: an array of CgNmConnection that the caller owns and that releases its
  * elements. */
-typedef GPtrArray *(*CgNmLook) (guint seconds, GError **error);
-#define CG_NM_LOOK "cg_nm_look"
+CG_EXPORTED GPtrArray *cg_nm_look (guint seconds, GError **error);
 
 /* A profile that is stored. */
 typedef struct {
@@ -39,14 +38,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgNmProfile, cg_nm_profile_free)
 
 /* The profile of that UUID, or of that id if there is only one. The caller owns the result. *found
  * tells a profile that does not exist from other failures. */
-typedef CgNmProfile *(*CgNmFind) (const char *connection,
-                                  gboolean *found,
-                                  guint seconds,
-                                  GError **error);
-#define CG_NM_FIND "cg_nm_find"
+CG_EXPORTED CgNmProfile *
+cg_nm_find (const char *connection, gboolean *found, guint seconds, GError **error);
 
 /* Replaces the user data whose keys begin with prefix by these (key to value), and saves the
  * profile to disk. Everything else in it, its secrets too, stays as it is. */
-typedef gboolean (*CgNmStore) (
-    const char *uuid, const char *prefix, GHashTable *data, guint seconds, GError **error);
-#define CG_NM_STORE "cg_nm_store"
+CG_EXPORTED gboolean
+cg_nm_store (const char *uuid, const char *prefix, GHashTable *data, guint seconds, GError **error);

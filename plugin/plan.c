@@ -127,18 +127,6 @@ guard_plan_clear (gpointer guard)
   g_free (((CgGuardPlan *) guard)->wide);
 }
 
-/* The guard that stands for the gateway, or NULL. */
-static const CgGuardFound *
-find_guard (const CgFacts *facts, const char *gateway)
-{
-  for (guint i = 0; i < facts->guards->len; i++) {
-    const CgGuardFound *guard = &g_array_index (facts->guards, CgGuardFound, i);
-    if (g_str_equal (guard->gateway, gateway))
-      return guard;
-  }
-  return NULL;
-}
-
 static void
 append_unknown (GArray *uids, const CgGuardFound *found, const GArray *known)
 {
@@ -209,7 +197,7 @@ plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   const CgGateway *gateway = tunnel->gateway;
   if (gateway->guard == CG_GUARD_NO || (is_released (tunnel) && !gateway->stopped))
     return;
-  const CgGuardFound *found = find_guard (facts, gateway->name);
+  const CgGuardFound *found = cg_guards_find (facts->guards, gateway->name);
   g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
   gboolean holds_somebody = gateway->uids->len > 0 || more->len > 0;
   if (!holds_somebody && !may_be_closing (tunnel))

@@ -65,7 +65,37 @@ gboolean
 cg_prefix_has_host_bits (const CgPrefix *prefix)
 {
   CgPrefix masked = cg_prefix_masked (prefix);
-  return memcmp (&masked, prefix, sizeof masked) != 0;
+  return !cg_prefix_equal (&masked, prefix);
+}
+
+gboolean
+cg_prefix_equal (const CgPrefix *a, const CgPrefix *b)
+{
+  return memcmp (a, b, sizeof *a) == 0;
+}
+
+gboolean
+cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix)
+{
+  for (guint i = 0; i < prefixes->len; i++)
+    if (cg_prefix_equal (&g_array_index (prefixes, CgPrefix, i), prefix))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+cg_prefix_is_loopback (const CgPrefix *prefix)
+{
+  if (prefix->family == AF_INET)
+    return prefix->address[0] == IN_LOOPBACKNET;
+  return memcmp (prefix->address, &in6addr_loopback, sizeof in6addr_loopback) == 0;
+}
+
+gboolean
+cg_prefix_is_unspecified (const CgPrefix *prefix)
+{
+  static const CgPrefix zero;
+  return memcmp (prefix->address, zero.address, sizeof zero.address) == 0;
 }
 
 char *
@@ -81,7 +111,6 @@ cg_prefix_to_string (const CgPrefix *prefix)
 {
   if (prefix->length == 0)
     return g_strdup ("default");
-  char text[INET6_ADDRSTRLEN];
-  inet_ntop (prefix->family, prefix->address, text, sizeof text);
-  return g_strdup_printf ("%s/%u", text, prefix->length);
+  g_autofree char *address = cg_prefix_to_address (prefix);
+  return g_strdup_printf ("%s/%u", address, prefix->length);
 }

@@ -41,6 +41,17 @@ gboolean cg_prefix_has_host_bits (const CgPrefix *prefix);
 /* The same prefix with those bits cleared. */
 CgPrefix cg_prefix_masked (const CgPrefix *prefix);
 
+/* Whether the two are the same. */
+gboolean cg_prefix_equal (const CgPrefix *a, const CgPrefix *b);
+
+/* Whether an array of CgPrefix has such a one. */
+gboolean cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix);
+
+/* Of one of full length, whether its address is one of 127.0.0.0/8, or ::1 (RFC 1122, RFC 4291);
+ * and whether it is 0.0.0.0 or ::. */
+gboolean cg_prefix_is_loopback (const CgPrefix *prefix);
+gboolean cg_prefix_is_unspecified (const CgPrefix *prefix);
+
 /* "default" for length 0, as ip-route(8) writes it, else CIDR. The caller owns the result. */
 char *cg_prefix_to_string (const CgPrefix *prefix);
 

@@ -2,6 +2,7 @@
 #include "profiles.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,18 +99,11 @@ add_unless_file (CgConfig *config, CgGateway *gateway, const CgProfile *profile)
   cg_gateway_free (gateway);
 }
 
-/* What was attached: the gateway, and the text of its file. */
+/* What was attached. The config has the gateway in the end. */
 typedef struct {
   CgGateway *gateway;
-  char *text;
   gboolean seen; /* in a profile */
 } Attached;
-
-static void
-attached_clear (gpointer attached)
-{
-  g_free (((Attached *) attached)->text);
-}
 
 static int
 is_config (const struct dirent *entry)
@@ -155,17 +149,16 @@ load_attached (
 {
   g_autofree char *name = g_strndup (file, strlen (file) - strlen (".conf"));
   g_autoptr (GError) error = NULL;
-  g_autoptr (GString) text = cg_config_read_trusted (path, file, &error);
-  g_autoptr (CgGateway) gateway = text ? cg_config_load_file (path, lookup, &error) : NULL;
+  g_autoptr (CgGateway) gateway = cg_config_load_file (path, lookup, &error);
   if (gateway && !gateway->connection)
     g_set_error (&error, CG_ERROR, CG_ERROR_CONFIG,
                  "%s: [Gateway] Connection: is not given; what is attached belongs to a connection",
                  file);
-  if (!text || !gateway || error) {
+  if (error) {
     cg_config_add_bad (config, name, g_steal_pointer (&error));
     return;
   }
-  Attached attached = {.gateway = g_steal_pointer (&gateway), .text = g_strdup (text->str)};
+  Attached attached = {.gateway = g_steal_pointer (&gateway)};
   g_array_append_val (all, attached);
 }
 
@@ -173,7 +166,6 @@ static GArray *
 load_all_attached (CgConfig *config, CgUserLookup lookup)
 {
   GArray *all = g_array_new (FALSE, FALSE, sizeof (Attached));
-  g_array_set_clear_func (all, attached_clear);
   g_autofree char *directory = g_build_filename (config->directory, CG_ATTACHED_DIR, NULL);
   g_autoptr (GError) error = NULL;
   if (g_file_test (directory, G_FILE_TEST_EXISTS) && !cg_config_check_trust (directory, &error)) {
@@ -222,20 +214,27 @@ add_profile (CgConfig *config, const char *file, const CgProfile *profile, CgUse
   cg_config_add_bad (config, name, g_steal_pointer (&error));
 }
 
+/* Whether the user data are what the gateway's file was made from. */
+static gboolean
+are_attached (const CgGateway *gateway, const char *shown, const CgProfile *profile)
+{
+  g_autofree char *text = cg_profile_to_config (shown, gateway->connection, profile->data, NULL);
+  gsize size;
+  gconstpointer attached = g_bytes_get_data (gateway->text, &size);
+  return text && strlen (text) == size && memcmp (text, attached, size) == 0;
+}
+
 static void
 look_at_attached (CgConfig *config, Attached *attached, const char *file, const CgProfile *profile)
 {
   if (attached->seen)
     return;
   g_autofree char *shown = cg_quote (file);
-  g_autofree char *text =
-      cg_profile_to_config (shown, attached->gateway->connection, profile->data, NULL);
-  const char *name = attached->gateway->name;
-  if (g_strcmp0 (text, attached->text) != 0)
+  if (!are_attached (attached->gateway, shown, profile))
     cg_config_warn (config,
                     "%s: the user data of %s are no longer those that were attached, which stay in "
                     "force; run 'custom-gateway attach' with its UUID to take them over",
-                    name, shown);
+                    attached->gateway->name, shown);
   attached->seen = TRUE;
   add_unless_file (config, attached->gateway, profile);
 }

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "module.h"
 #include "resolvconf.h"
 #include "systemd-bind.h"
 
@@ -28,7 +27,7 @@ static gboolean
 bind_services (const CgGateway *gateway, const char *runtime_dir, GError **error)
 {
   g_autofree char *path = cg_resolvconf_path (runtime_dir, gateway->name);
-  typeof (&cg_systemd_bind) bind = cg_module_symbol ("systemd", "cg_systemd_bind", error);
+  typeof (&cg_systemd_bind) bind = CG_MODULE_FUNCTION ("systemd", cg_systemd_bind, error);
   return bind && bind ((const char *const *) gateway->services, path, RESOLV_CONF, error);
 }
 

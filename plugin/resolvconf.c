@@ -110,12 +110,8 @@ cg_resolvconf_parse (const char *text, GArray *servers)
 gboolean
 cg_server_is_local (const CgPrefix *server)
 {
-  static const guint8 zero[16], one[16] = {[15] = 1};
-  if (memcmp (server->address, zero, sizeof zero) == 0)
-    return TRUE; /* the kernel takes it for loopback */
-  if (server->family == AF_INET)
-    return server->address[0] == IN_LOOPBACKNET;
-  return memcmp (server->address, one, sizeof one) == 0;
+  /* the kernel takes the unspecified one for loopback */
+  return cg_prefix_is_loopback (server) || cg_prefix_is_unspecified (server);
 }
 
 void

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "resolve-connections.h"
 
-#include "module.h"
 #include "nm.h"
 #include "profiles.h"
 #include "servers.h"
@@ -89,7 +88,7 @@ take_connection (CgConfig *config, CgGateway *gateway, const CgNmConnection *con
 static GPtrArray *
 ask_networkmanager (GError **error)
 {
-  CgNmLook look = (CgNmLook) cg_module_symbol ("nm", CG_NM_LOOK, error);
+  typeof (&cg_nm_look) look = CG_MODULE_FUNCTION ("nm", cg_nm_look, error);
   return look ? look (NM_SECONDS, error) : NULL;
 }
 

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "module.h"
 #include "records.h"
 #include "systemd.h"
 
@@ -183,7 +182,7 @@ ask_systemd (GPtrArray *facts, GError **error)
     g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, "systemd is not process 1 here");
     return FALSE;
   }
-  CgSystemdLook look = (CgSystemdLook) cg_module_symbol ("systemd", "cg_systemd_look", error);
+  typeof (&cg_systemd_look) look = CG_MODULE_FUNCTION ("systemd", cg_systemd_look, error);
   return look && look (facts, error);
 }
 

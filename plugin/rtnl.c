@@ -51,8 +51,7 @@ open_message (const struct nlmsghdr *message,
 {
   const guint8 *start = (const guint8 *) message;
   gsize fixed = NLMSG_HDRLEN + NLMSG_ALIGN (header);
-  /* the kernel pads; libmnl reads up to the padded length, whether the padding is there or not */
-  if (message->nlmsg_len < fixed || message->nlmsg_len % NLMSG_ALIGNTO)
+  if (!cg_netlink_has_header (message, header))
     return NULL;
   Gather gather = {attributes, last, expected, start + fixed};
   /* libmnl stops at an attribute that is cut off and says nothing of it */

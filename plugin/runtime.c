@@ -45,16 +45,20 @@ cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error)
   }
   gint64 end = g_get_monotonic_time () + (gint64) seconds * G_USEC_PER_SEC;
   while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
-    if (errno != EINTR && (errno != EWOULDBLOCK || g_get_monotonic_time () > end)) {
-      g_set_error (
-          error, CG_ERROR, CG_ERROR_FAILED,
-          "%s: another custom-gateway has held this lock for %u seconds; see what it waits "
-          "for",
-          path, seconds);
-      close (fd);
-      return CG_NO_LOCK;
+    int number = errno;
+    if (number == EINTR || (number == EWOULDBLOCK && g_get_monotonic_time () <= end)) {
+      g_usleep (POLL_US);
+      continue;
     }
-    g_usleep (POLL_US);
+    if (number == EWOULDBLOCK)
+      g_set_error (error, CG_ERROR, CG_ERROR_FAILED,
+                   "%s: another custom-gateway has held this lock for %u seconds; see what it "
+                   "waits for",
+                   path, seconds);
+    else
+      g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (number));
+    close (fd);
+    return CG_NO_LOCK;
   }
   return fd;
 }
@@ -177,36 +181,4 @@ cg_runtime_forget_guard (const char *runtime_dir, const char *gateway)
 {
   g_autofree char *path = g_build_filename (runtime_dir, GUARDS, gateway, NULL);
   g_unlink (path);
-}
-
-static char *
-sysctl_path (const char *ifname)
-{
-  return g_build_filename ("/proc/sys/net/ipv4/conf", ifname, "rp_filter", NULL);
-}
-
-int
-cg_sysctl_read_filter (const char *ifname)
-{
-  g_autofree char *path = sysctl_path (ifname);
-  g_autofree char *text = NULL;
-  guint64 value;
-  if (!g_file_get_contents (path, &text, NULL, NULL) ||
-      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, 2, &value, NULL))
-    return -1;
-  return (int) value;
-}
-
-gboolean
-cg_sysctl_write_filter (const char *ifname, int value, GError **error)
-{
-  g_autofree char *path = sysctl_path (ifname);
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-  char digit = (char) ('0' + value);
-  gboolean written = fd >= 0 && write (fd, &digit, 1) == 1;
-  if (!written)
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));
-  if (fd >= 0)
-    close (fd);
-  return written;
 }

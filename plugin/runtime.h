@@ -5,7 +5,8 @@
 
 #include "error.h"
 
-/* The runtime directory: the lock, and what the kernel cannot tell. */
+/* The runtime directory: the lock, and what the kernel cannot tell of what stood before us and of
+ * what we wrote. */
 
 /* A lock that is held: a descriptor, or CG_NO_LOCK. */
 typedef int CgLock;
@@ -52,9 +53,3 @@ GArray *cg_saved_guards_new (void);
 void cg_runtime_load_guards (const char *runtime_dir, GArray *saved);
 void cg_runtime_save_guard (const char *runtime_dir, const CgSavedGuard *saved);
 void cg_runtime_forget_guard (const char *runtime_dir, const char *gateway);
-
-/* Reads net.ipv4.conf.NAME.rp_filter; -1 if there is no such interface or no such sysctl. */
-int cg_sysctl_read_filter (const char *ifname);
-
-/* Writes it. FALSE with a CG_ERROR_FAILED. */
-gboolean cg_sysctl_write_filter (const char *ifname, int value, GError **error);

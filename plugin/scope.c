@@ -34,28 +34,17 @@ has_leftover (const CgScope *scope, const char *guard)
   return scope->all || g_ptr_array_find_with_equal_func (scope->guards, guard, g_str_equal, NULL);
 }
 
-static const CgTunnel *
-find_tunnel (const CgFacts *facts, const char *gateway)
-{
-  for (guint i = 0; i < facts->tunnels->len; i++) {
-    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_str_equal (tunnel->gateway->name, gateway))
-      return tunnel;
-  }
-  return NULL;
-}
-
 gboolean
 cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway)
 {
-  const CgTunnel *tunnel = find_tunnel (facts, gateway);
+  const CgTunnel *tunnel = cg_facts_find_tunnel (facts, gateway);
   return tunnel ? cg_scope_has (scope, tunnel->table) : has_leftover (scope, gateway);
 }
 
 gboolean
 cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name)
 {
-  const CgTunnel *tunnel = find_tunnel (facts, name);
+  const CgTunnel *tunnel = cg_facts_find_tunnel (facts, name);
   return tunnel ? cg_scope_has (scope, tunnel->table) : scope->all;
 }
 
@@ -88,7 +77,7 @@ find_holding (GArray *holdings, guint32 table)
 static void
 add_guard (GArray *holdings, const CgFacts *facts, const CgGuardFound *guard)
 {
-  const CgTunnel *tunnel = find_tunnel (facts, guard->gateway);
+  const CgTunnel *tunnel = cg_facts_find_tunnel (facts, guard->gateway);
   if (tunnel) {
     GArray *found = find_holding (holdings, tunnel->table)->found;
     g_array_append_vals (found, guard->uids->data, guard->uids->len);

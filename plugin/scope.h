@@ -33,5 +33,6 @@ gboolean cg_scope_has (const CgScope *scope, guint32 table);
 
 /* Likewise for the guard of that name, whether there is such a gateway or not. */
 gboolean cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway);
+
 /* Likewise for what carries a gateway's name. That of one which is no more is so if all is. */
 gboolean cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name);

@@ -9,30 +9,17 @@
 #define LINKS    "/run/systemd/netif/links"
 #define MAX_LINK 65536 /* bytes; networkd writes some hundred */
 
+/* IPv4 in the clothes of IPv6, ::ffff:0:0/96 (RFC 4291), which would pass for no loopback. */
 static gboolean
-is_loopback (const CgPrefix *server)
+is_mapped (const CgPrefix *server)
 {
-  static const guint8 mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96, RFC 4291 */
-  const guint8 *address = server->address;
-  if (server->family == AF_INET)
-    return address[0] == 127;
-  return memcmp (address, &in6addr_loopback, sizeof in6addr_loopback) == 0 ||
-         memcmp (address, mapped, sizeof mapped) == 0;
-}
-
-static gboolean
-is_known (const GArray *servers, const CgPrefix *server)
-{
-  for (guint i = 0; i < servers->len; i++)
-    if (memcmp (&g_array_index (servers, CgPrefix, i), server, sizeof *server) == 0)
-      return TRUE;
-  return FALSE;
+  static const guint8 mapped[12] = {[10] = 0xff, [11] = 0xff};
+  return server->family == AF_INET6 && memcmp (server->address, mapped, sizeof mapped) == 0;
 }
 
 static void
 add_word (GArray *servers, const char *word)
 {
-  static const CgPrefix zero;
   CgPrefix server;
   g_autofree char *address = g_strndup (word, strcspn (word, "#%"));
   gsize length = strlen (address);
@@ -41,9 +28,8 @@ add_word (GArray *servers, const char *word)
     address[length - 2] = '\0';
   }
   if (servers->len >= CG_SERVERS_MAX || strchr (address, '/') ||
-      !cg_prefix_parse (address, &server) ||
-      memcmp (server.address, zero.address, sizeof zero.address) == 0 || is_loopback (&server) ||
-      is_known (servers, &server))
+      !cg_prefix_parse (address, &server) || cg_prefix_is_unspecified (&server) ||
+      cg_prefix_is_loopback (&server) || is_mapped (&server) || cg_prefixes_have (servers, &server))
     return;
   g_array_append_val (servers, server);
 }

@@ -145,10 +145,23 @@ service_row (const CgGateway *gateway, const CgServiceFact *fact, gboolean colou
 
 /* Each column as wide as its widest text. Colours take no room, so the padding is ours, not
  * printf's. */
+/* Before anything is measured or shown: names of interfaces may have any bytes, and what others say
+ * may be missing. */
+static void
+make_printable (Row *row, guint n_columns)
+{
+  for (guint i = 0; i < n_columns; i++) {
+    g_autofree char *raw = row->text[i];
+    row->text[i] = cg_printable (raw ? raw : "-");
+  }
+}
+
 static void
 print_rows (const GPtrArray *rows, guint n_columns)
 {
   glong width[N_COLUMNS] = {0};
+  for (guint i = 0; i < rows->len; i++)
+    make_printable (rows->pdata[i], n_columns);
   for (guint i = 0; i < rows->len; i++)
     for (guint j = 0; j < n_columns; j++)
       width[j] = MAX (width[j], g_utf8_strlen (((const Row *) rows->pdata[i])->text[j], -1));
@@ -170,7 +183,7 @@ print_lines (const char *title, const GPtrArray *lines, const char *colour)
     return;
   printf ("\n%s%s%s\n", colour ? colour : "", title, colour ? PLAIN : "");
   for (guint i = 0; i < lines->len; i++) {
-    const char *line = lines->pdata[i];
+    g_autofree char *line = cg_printable (lines->pdata[i]);
     gboolean is_long = g_utf8_strlen (line, -1) > MAX_SHOWN_LINE;
     g_autofree char *start = is_long ? g_utf8_substring (line, 0, MAX_SHOWN_LINE) : g_strdup (line);
     printf ("  %s%s\n", start, is_long ? " ..." : "");

@@ -123,9 +123,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
   status->guard_unseen = facts->guards_unseen != NULL;
-  for (guint i = 0; i < facts->guards->len; i++)
-    if (g_str_equal (g_array_index (facts->guards, CgGuardFound, i).gateway, names[0]))
-      status->guard = &g_array_index (facts->guards, CgGuardFound, i);
+  status->guard = cg_guards_find (facts->guards, tunnel->gateway->name);
   status->differences = g_ptr_array_new_with_free_func (g_free);
   add_lines (status->differences, ops);
   return status;

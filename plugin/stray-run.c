@@ -9,11 +9,6 @@
 #include "records.h"
 #include "rtnl.h"
 
-/* Room for a request, started as mnl wants it. */
-typedef struct {
-  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-} Message;
-
 /* What became of those that were to be ended. */
 typedef struct {
   const GArray *strays;
@@ -37,7 +32,7 @@ cg_strays_note (const GArray *ops, const char *runtime_dir)
 static gboolean
 find_local_routes (CgNetlink *routing, int family, GArray *here, GError **error)
 {
-  Message space;
+  CgNetlinkMessage space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GError) why = NULL;
   cg_rtnl_get_routes (request, family, RT_TABLE_LOCAL, 0);
@@ -53,7 +48,7 @@ find_local_routes (CgNetlink *routing, int family, GArray *here, GError **error)
 static gboolean
 find_sockets (CgNetlink *diag, int family, GArray *sockets, GError **error)
 {
-  Message space;
+  CgNetlinkMessage space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GError) why = NULL;
   cg_socket_get_all (request, family);

@@ -25,15 +25,6 @@ any_covers (const GArray *prefixes, const CgPrefix *address)
   return FALSE;
 }
 
-/* Also where lo is down, and so has no routes. */
-static gboolean
-is_loopback (const CgPrefix *address)
-{
-  if (address->family == AF_INET)
-    return address->address[0] == IN_LOOPBACKNET;
-  return memcmp (address->address, &in6addr_loopback, sizeof in6addr_loopback) == 0;
-}
-
 static gboolean
 is_on_this_machine (const GArray *here, const CgPrefix *address)
 {
@@ -53,7 +44,8 @@ cg_socket_is_stray (const CgSocket *socket, const CgTunnel *tunnel, const GArray
     return FALSE;
   if (tunnel->ifindex && socket->ifindex == tunnel->ifindex)
     return FALSE; /* also from an address of link scope, which is not among those held */
-  return !is_loopback (&socket->local) && !any_covers (tunnel->held, &socket->local) &&
+  /* loopback also where lo is down, and so has no routes */
+  return !cg_prefix_is_loopback (&socket->local) && !any_covers (tunnel->held, &socket->local) &&
          !any_covers (tunnel->gateway->bypass, &socket->remote) &&
          !is_on_this_machine (here, &socket->remote);
 }

@@ -4,16 +4,11 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
 #include "former.h"
 #include "records.h"
 #include "rtnl.h"
-
-/* Room for a request, started as mnl wants it. */
-typedef struct {
-  guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
-} Message;
+#include "sysctl.h"
 
 static gboolean
 address_is_usable (const CgAddress *address)
@@ -35,7 +30,7 @@ gather_link (CgNetlink *netlink, CgTunnel *tunnel, GError **error)
   if (!ifname)
     return TRUE;
 
-  Message space;
+  CgNetlinkMessage space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
   g_autoptr (GError) why = NULL;
@@ -60,7 +55,7 @@ static gboolean
 dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    Message space;
+    CgNetlinkMessage space;
     struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
     g_autoptr (GError) why = NULL;
     if (!facts->has[i])
@@ -115,15 +110,6 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
   }
 }
 
-static gboolean
-holds_address (const CgTunnel *tunnel, const CgPrefix *address)
-{
-  for (guint i = 0; i < tunnel->held->len; i++)
-    if (memcmp (&g_array_index (tunnel->held, CgPrefix, i), address, sizeof *address) == 0)
-      return TRUE;
-  return FALSE;
-}
-
 /* The names come from the kernel; what nft(8) would take for more than a name is left out, so that
  * the guard holds that interface as any other. */
 static void
@@ -143,7 +129,7 @@ find_sharers (CgTunnel *tunnel, const GArray *addresses)
 {
   for (guint i = 0; i < addresses->len; i++) {
     const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex && holds_address (tunnel, &address->address))
+    if (address->ifindex != tunnel->ifindex && cg_prefixes_have (tunnel->held, &address->address))
       add_sharer (tunnel, address->ifindex);
   }
 }

@@ -46,6 +46,17 @@ cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared)
   return FALSE;
 }
 
+gboolean
+cg_uids_touch (const GArray *ranges, CgUidRange range)
+{
+  for (guint i = 0; i < ranges->len; i++) {
+    CgUidRange one = g_array_index (ranges, CgUidRange, i);
+    if (one.first <= range.last && one.last >= range.first)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 static int
 by_place (gconstpointer element, gconstpointer wanted)
 {

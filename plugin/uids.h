@@ -20,6 +20,9 @@ void cg_uids_normalise (GArray *ranges);
  * uids that they share. */
 gboolean cg_uids_overlap (const GArray *a, const GArray *b, CgUidRange *shared);
 
+/* Whether one of the uids of a normalised array is in the range. */
+gboolean cg_uids_touch (const GArray *ranges, CgUidRange range);
+
 /* Whether a normalised array covers the whole range. */
 gboolean cg_uids_contain (GArray *ranges, CgUidRange range);
 

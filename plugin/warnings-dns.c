@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "warnings-dns.h"
 
-#include <string.h>
-
 /* The first of the system's servers of which that holds, in words that the caller owns; or NULL. */
 static char *
 find_resolver (const CgFacts *facts,
@@ -27,11 +25,7 @@ is_local (const CgPrefix *server, gconstpointer data)
 static gboolean
 is_not_of (const CgPrefix *server, gconstpointer gateway)
 {
-  const GArray *dns = ((const CgGateway *) gateway)->dns;
-  for (guint i = 0; i < dns->len; i++)
-    if (memcmp (&g_array_index (dns, CgPrefix, i), server, sizeof *server) == 0)
-      return FALSE;
-  return TRUE;
+  return !cg_prefixes_have (((const CgGateway *) gateway)->dns, server);
 }
 
 void

@@ -37,13 +37,12 @@ warn_of_foreign_routes (GPtrArray *warnings, const CgFacts *facts, const CgTunne
 static gboolean
 stands_before_ours (const CgFacts *facts, guint index, const CgTunnel *tunnel)
 {
-  CgRule *rule = &g_array_index (facts->rules, CgRule, index);
-  GArray range = {.data = (char *) &rule->uids, .len = 1};
+  const CgRule *rule = &g_array_index (facts->rules, CgRule, index);
   /* table local comes first for everyone; other actions lead nowhere */
   if (rule->protocol == CG_PROTOCOL || rule->table == RT_TABLE_LOCAL ||
       (rule->action != FR_ACT_TO_TBL && rule->action != FR_ACT_GOTO) ||
       rule->priority > tunnel->gateway->priority ||
-      !cg_uids_overlap (&range, tunnel->gateway->uids, NULL))
+      !cg_uids_touch (tunnel->gateway->uids, rule->uids))
     return FALSE;
   for (guint i = 0; i < index && rule->priority == tunnel->gateway->priority; i++) {
     const CgRule *earlier = &g_array_index (facts->rules, CgRule, i);

@@ -81,8 +81,10 @@ check_once (int fd, int family, const char *table)
   struct ipt_getinfo info = {0};
   socklen_t length = sizeof info;
   g_strlcpy (info.name, table, sizeof info.name);
-  if (getsockopt (fd, level, IPT_SO_GET_INFO, &info, &length) < 0 || info.size > MAX_SIZE)
+  if (getsockopt (fd, level, IPT_SO_GET_INFO, &info, &length) < 0)
     return errno == ENOENT ? FREE : UNSEEN;
+  if (info.size > MAX_SIZE)
+    return UNSEEN;
   g_autofree struct ipt_get_entries *rules = g_malloc0 (sizeof *rules + info.size);
   length = (socklen_t) (sizeof *rules + info.size);
   g_strlcpy (rules->name, table, sizeof rules->name);

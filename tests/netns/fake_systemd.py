@@ -65,9 +65,10 @@ def reply(serial: int, signature: str, body: bytes) -> bytes:
 
 
 class Call:
-    """A method call that came: its serial number, object and method."""
+    """A method call that came: its serial number, object, method and what it brings."""
 
-    def __init__(self, head: bytes, fields: bytes):
+    def __init__(self, head: bytes, fields: bytes, body: bytes):
+        self.body = body
         self.serial = struct.unpack_from("<I", head, 8)[0]
         self.texts = {}
         place = 0
@@ -92,6 +93,12 @@ class Call:
         return re.sub("_([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), escaped)
 
 
+    @property
+    def word(self) -> str:
+        """The string with which the body begins."""
+        return self.body[4:4 + struct.unpack_from("<I", self.body)[0]].decode()
+
+
 class Systemd:
     """Listens until it is closed. units says what is known of units, and may be changed."""
 
@@ -99,6 +106,7 @@ class Systemd:
         self.units: dict[str, dict] = {}
         self.talks = 0    # how often somebody came to ask
         self.waiting = 0  # how many questions have no answer yet
+        self.bound: list[str] = []  # the units for which something was to be bound
         self._speaks = threading.Event()
         self._speaks.set()
         self._last = None  # of the talks that are answered
@@ -141,8 +149,7 @@ class Systemd:
                 talk.send(self._authenticate(line))
             while head := stream.read(16):
                 body, fields = struct.unpack_from("<I", head, 4)[0], struct.unpack_from("<I", head, 12)[0]
-                call = Call(head, stream.read((fields + 7) // 8 * 8)[:fields])
-                stream.read(body)
+                call = Call(head, stream.read((fields + 7) // 8 * 8)[:fields], stream.read(body))
                 self._answer(talk, call, number)
 
     @staticmethod
@@ -164,4 +171,6 @@ class Systemd:
         elif call.member == "ListJobs":
             talk.send(reply(call.serial, "a(usssoo)", array(8)))
         else:
+            if call.member == "BindMountUnit":
+                self.bound.append(call.word)
             talk.send(reply(call.serial, "", b""))

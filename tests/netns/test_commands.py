@@ -107,6 +107,16 @@ def test_status_in_colour_on_a_terminal_alone(lab):
         assert "\033" not in lab.run("host", *on_terminal, env=plain).stdout
 
 
+def test_a_name_cannot_paint_a_terminal(lab):
+    """Nor do half characters, which interfaces may have in their names, lead past the end of one."""
+    path = lab.config("wg0", USERS)
+    path.write_bytes(path.read_bytes() + b"Interface=wg\xf0\n")
+    told = lab.cg("status", check=False).stdout.splitlines()
+    assert told[1].split()[:2] == ["wg0", r"wg\xf0"]
+    done = lab.cg("--config-dir", "/\033[2J", "reapply", check=False)
+    assert r"/\x1b[2J: No such file" in done.stderr
+
+
 def test_status_needs_no_privilege(lab):
     lab.config("wg0", USERS)
     lab.cg("reapply")
@@ -329,6 +339,27 @@ def test_remove_works_whatever_the_configuration(lab):
     lab.config("wg0", "Users=0")
     assert lab.cg("--config-dir", "/nonexistent", "remove").returncode == 0
     assert lab.nothing_is_left()
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["reapply", "--dry-run"], ["--help"],
+                                     ["--version"]], ids=" ".join)
+def test_what_cannot_be_printed_is_a_failure(lab, command):
+    lab.config("wg0", USERS)
+    done = lab.run("host", "sh", "-c", 'exec "$0" "$@" >/dev/full', lab.binary, *command, check=False)
+    assert done.returncode == 1
+    assert "cannot write to standard output" in done.stderr
+
+
+def test_a_change_comes_to_its_end_whoever_listens(lab):
+    """What it says of the bad file comes before anything is done."""
+    lab.config("aaa", "Users=0")
+    lab.config("wg0", USERS)
+    told, nobody = os.pipe()
+    os.close(told)
+    reapply = lab.popen("host", lab.binary, "reapply", stderr=nobody)
+    os.close(nobody)
+    assert reapply.wait(60) == 2
+    assert lab.ask(CONFINED) == "EACCES"
 
 
 def test_help_is_no_error_if_asked_for(lab):

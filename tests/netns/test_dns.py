@@ -6,7 +6,8 @@ import json
 import threading
 
 import pytest
-from lab import CONFINED, Tunnel
+from fake_systemd import Systemd
+from lab import CONFINED, OTHER, Tunnel
 
 USERS = f"Users={CONFINED}"
 
@@ -131,6 +132,28 @@ def test_of_a_gateway_that_is_no_more(lab):
     assert lab.cg("status").returncode == 0
 
 
+def run_with(lab, resolv_conf, *command):
+    return lab.run("host", "sh", "-ec", 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh",
+                   resolv_conf, lab.binary, *command, check=False)
+
+
+def test_of_services_that_run_when_the_systems_is_replaced(lab):
+    """Each gets its own back, and no bus is needed for it: there is none here."""
+    systemd = Systemd(lab)
+    systemd.service("foo.service", CONFINED)
+    systemd.service("bar.service", OTHER)
+    lab.config("wg0", "Services=foo bar\nOnDown=block\nDNS=10.64.0.1")
+    other = lab.directory / "resolv.conf"
+    other.write_text("nameserver 192.0.2.7\n")
+    lab.cg("reapply")
+    assert not systemd.bound
+    for _ in range(2):
+        done = run_with(lab, other, "reapply")
+        assert (done.returncode, "replaced" in done.stderr) == (0, False)
+        assert sorted(systemd.bound) == ["bar.service", "foo.service"], "and once only"
+    systemd.close()
+
+
 def test_of_a_gateway_that_is_no_more_while_the_system_gets_other_servers(lab):
     """status has nothing to say of it; a reapply brings it up to date for services that still run."""
     lab.config("wg0", f"{USERS}\nDNS=10.64.0.1")
@@ -141,8 +164,7 @@ def test_of_a_gateway_that_is_no_more_while_the_system_gets_other_servers(lab):
     other.chmod(0o644)
 
     def with_other(*command):
-        return lab.run("host", "sh", "-ec", 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh",
-                       other, lab.binary, *command, check=False)
+        return run_with(lab, other, *command)
 
     assert lab.cg("status", check=False).returncode == 3, "it names the tunnel's servers"
     lab.cg("reapply")

@@ -32,6 +32,29 @@ quotes (gconstpointer data)
   g_assert_cmpstr (shown, ==, test->shown);
 }
 
+static const struct QuoteCase printable_cases[] = {
+    {"plain", "a: IPv4 up ~", "a: IPv4 up ~"},
+    {"empty", "", ""},
+    {"utf-8-stays", "B\xc3\xbcro \xe2\x82\xac", "B\xc3\xbcro \xe2\x82\xac"},
+    {"newline-cannot-forge-a-line", "x\nroot: all is well", "x\\x0aroot: all is well"},
+    {"escape-cannot-paint-a-terminal", "\033[2J\x7f", "\\x1b[2J\\x7f"},
+    {"nor-can-that-of-8-bits",
+     "\xc2\x9b"
+     "2J\x9b",
+     "\\xc2\\x9b2J\\x9b"},
+    {"direction-stays", "a\xe2\x80\xaez", "a\\xe2\\x80\\xaez"},
+    {"half-a-character-at-the-end", "wg\xf0", "wg\\xf0"},
+    {"half-a-character-before-others", "\xe2\x82z", "\\xe2\\x82z"},
+};
+
+static void
+is_printable (gconstpointer data)
+{
+  const struct QuoteCase *test = data;
+  g_autofree char *shown = cg_printable (test->word);
+  g_assert_cmpstr (shown, ==, test->shown);
+}
+
 static void
 huge_words_are_cut (void)
 {
@@ -52,6 +75,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD_CASES ("/error/quote", quote_cases, quotes);
+  ADD_CASES ("/error/printable", printable_cases, is_printable);
   g_test_add_func ("/error/huge-words-are-cut", huge_words_are_cut);
   g_test_add_func ("/error/codes-are-exit-statuses", codes_are_exit_statuses);
   return g_test_run ();

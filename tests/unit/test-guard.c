@@ -206,6 +206,20 @@ many_addresses_stand_in_a_set (void)
   g_assert_null (strstr (many, "@nh"));
 }
 
+/* Root can put it into the set by hand: nobody is that, and we must come to an end. */
+static void
+highest_number_of_all_is_held (void)
+{
+  g_autoptr (World) world = world_new ();
+  const CgTunnel *tunnel = add_tunnel (world, "Users=alice 1502\nGuard=yes", "10.0.0.2");
+  const CgUidRange last = {CG_UID_INVALID - 1, CG_UID_INVALID};
+  g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  g_array_append_val (more, last);
+  g_autofree char *text = cg_guard_text (tunnel, more);
+  g_assert_nonnull (
+      strstr (text, "meta skuid { 1500, 1502, 4294967294, 4294967295 } goto confined; "));
+}
+
 static void
 table_of_a_name_with_an_at (void)
 {
@@ -726,6 +740,7 @@ main (int argc, char **argv)
                    all_who_carry_the_address_may_use_it);
   g_test_add_func ("/guard/of-a-bad-file-stays", of_a_bad_file_stays);
   g_test_add_func ("/guard/of-no-file-goes", of_no_file_goes);
+  g_test_add_func ("/guard/highest-number-of-all-is-held", highest_number_of_all_is_held);
   g_test_add_func ("/guard/is-not-tried-where-there-is-no-nftables",
                    is_not_tried_where_there_is_no_nftables);
   g_test_add_func ("/guard/is-tried-all-the-same-if-required", is_tried_all_the_same_if_required);

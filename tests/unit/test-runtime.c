@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime.h"
+#include "sysctl.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
