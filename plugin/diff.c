@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "diff.h"
 
-#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "diff-firewall.h"
@@ -277,16 +276,12 @@ diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScop
   }
 }
 
+/* Routes come in the order of cg_route_compare(): in each table the tunnel before the bypasses. */
 static int
 by_step (gconstpointer a, gconstpointer b)
 {
   const CgOp *left = a, *right = b;
-  if (left->step != right->step)
-    return left->step < right->step ? -1 : 1;
-  if (left->step != CG_STEP_ADD_WAY)
-    return 0;
-  /* the tunnel before the bypasses */
-  return (left->route.type != RTN_UNICAST) - (right->route.type != RTN_UNICAST);
+  return (left->step > right->step) - (left->step < right->step);
 }
 
 static void

@@ -225,9 +225,10 @@ sum_objects (GChecksum *checksum, const GArray *objects, const char *table, guin
 }
 
 /* A shield that stands was left by a run that did not come to its end: with the guard, if that
- * stands too, it is one guard, and not as it should be. */
+ * stands too, it is one guard, and not as it should be; alone its fingerprint, in which its name
+ * is, is none that we kept. */
 static void
-add_guard (GArray *guards, CgGuardFound *guard, gboolean shields)
+add_guard (GArray *guards, CgGuardFound *guard)
 {
   for (guint i = 0; i < guards->len; i++) {
     CgGuardFound *other = &g_array_index (guards, CgGuardFound, i);
@@ -240,8 +241,6 @@ add_guard (GArray *guards, CgGuardFound *guard, gboolean shields)
     guard_found_clear (guard);
     return;
   }
-  if (shields)
-    *guard->fingerprint = '\0';
   g_array_append_vals (guards, guard, 1);
 }
 
@@ -249,7 +248,6 @@ static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
                const char *gateway,
-               gboolean shields,
                GArray *tables,
                GArray *chains,
                GArray *guards,
@@ -281,7 +279,7 @@ look_at_table (CgNetlink *netlink,
                         .fingerprint = g_strdup (g_checksum_get_string (checksum)),
                         .uids = cg_nft_uids (bounds),
                         .dropped = count_packets (counters)};
-  add_guard (guards, &guard, shields);
+  add_guard (guards, &guard);
   return TRUE;
 }
 
@@ -329,8 +327,7 @@ look_once (CgNetlink *netlink, GArray *guards, GArray *copies, GError **error)
     g_autofree char *gateway = NULL;
     CgTableKind kind = cg_nft_kind_of (table, &gateway);
     if (i < tables->len && (kind == CG_TABLE_GUARD || kind == CG_TABLE_SHIELD))
-      done = look_at_table (netlink, table, gateway, kind == CG_TABLE_SHIELD, tables, chains,
-                            guards, error);
+      done = look_at_table (netlink, table, gateway, tables, chains, guards, error);
     if (i >= tables->len && kind == CG_TABLE_OWNED)
       done = look_at_copy (netlink, table, gateway, guards, copies, error);
   }

@@ -15,8 +15,8 @@ address_is_usable (const CgAddress *address)
 {
   if (address->family == AF_INET)
     return address->scope < RT_SCOPE_HOST;
-  if (address->flags & IFA_F_DADFAILED)
-    return FALSE;
+  /* which stays if somebody else has it, and then it is not optimistic (addrconf_dad_stop in
+   * net/ipv6/addrconf.c) */
   if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
     return FALSE;
   return address->scope <= RT_SCOPE_LINK;
