@@ -169,8 +169,8 @@ what_openvpn_has_wrapped_is_known_by_its_priority (void)
   g_strlcpy (tunnel->kind, "ovpn", sizeof tunnel->kind);
   g_autofree char *text = cg_guard_text (tunnel, NULL);
   g_assert_nonnull (strstr (text, OWN "meta l4proto udp meta priority 00c6:0000 accept; }; "));
-  g_assert_nonnull (strstr (text, "chain ways { meta nfproto ipv4 oifname \"wg0\" "
-                                  "meta priority set 00c6:0000 accept; " REST));
+  g_assert_nonnull (strstr (text, WAYS "meta nfproto ipv4 oifname \"wg0\" "
+                                       "meta priority set 00c6:0000 accept; " REST));
 }
 
 static void
