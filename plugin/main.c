@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "log.h"
@@ -79,15 +81,27 @@ run_command (const CgOptions *options, const char *const *words)
   return bad_usage ("no such command", words[0]);
 }
 
-/* What was to be printed and could not be is a failure: a script would go by half of it. */
-static int
-end_output (int status)
+/* Whoever starts us with one of the first three closed would have what we open next in its place,
+ * and our messages in a netlink socket. What is written to one of these is an error, not lost. */
+static void
+open_standard_descriptors (void)
 {
-  gboolean failed = ferror (stdout) != 0;
-  if (fflush (stdout) == 0 && !failed)
+  int fd;
+  do
+    fd = open ("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0)
+    close (fd);
+}
+
+/* Data that went nowhere are no success. */
+static int
+end (int status)
+{
+  errno = 0;
+  if (fflush (stdout) == 0 && !ferror (stdout))
     return status;
-  g_warning ("cannot write to standard output%s%s", failed ? "" : ": ",
-             failed ? "" : g_strerror (errno));
+  g_warning ("standard output: %s", g_strerror (errno ? errno : EIO)); /* it was an earlier write */
   return CG_EXIT_FAILED;
 }
 
@@ -108,7 +122,8 @@ main (int argc, char **argv)
        "Where the gateways' files are (" CG_CONFIG_DIR ")", "DIR"},
       {"runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &runtime_dir,
        "Where the lock and kept values are (" CG_RUNTIME_DIR ")", "DIR"},
-      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Say what is looked at, too", NULL},
+      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Say, too, when there was nothing to do",
+       NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Say what went wrong, nothing else", NULL},
       {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
@@ -116,6 +131,7 @@ main (int argc, char **argv)
        "COMMAND [ARGUMENT...]"},
       G_OPTION_ENTRY_NULL,
   };
+  open_standard_descriptors ();
   umask (022); /* what we write is for everyone to read, and for root to write */
   g_autofree char *description = command_list ();
   g_autoptr (GError) error = NULL;
@@ -134,13 +150,13 @@ main (int argc, char **argv)
   }
   if (version) {
     puts ("custom-gateway " CG_VERSION);
-    return end_output (CG_EXIT_DONE);
+    return end (CG_EXIT_DONE);
   }
   help = help || (words && g_str_equal (words[0], "help"));
   if (help || !words) {
     g_autofree char *text = g_option_context_get_help (context, TRUE, NULL);
     fputs (text, help ? stdout : stderr);
-    return help ? end_output (CG_EXIT_DONE) : CG_EXIT_CONFIG;
+    return end (help ? CG_EXIT_DONE : CG_EXIT_CONFIG);
   }
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,
@@ -149,5 +165,5 @@ main (int argc, char **argv)
       .json = json,
       .no_copy = no_copy,
   };
-  return end_output (run_command (&options, (const char *const *) words));
+  return end (run_command (&options, (const char *const *) words));
 }
