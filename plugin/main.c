@@ -94,15 +94,14 @@ open_standard_descriptors (void)
     close (fd);
 }
 
-/* What was to be printed and could not be is a failure: a script would go by half of it. */
+/* Data that went nowhere are no success. */
 static int
-end_output (int status)
+end (int status)
 {
-  gboolean failed = ferror (stdout) != 0;
-  if (fflush (stdout) == 0 && !failed)
+  errno = 0;
+  if (fflush (stdout) == 0 && !ferror (stdout))
     return status;
-  g_warning ("cannot write to standard output%s%s", failed ? "" : ": ",
-             failed ? "" : g_strerror (errno));
+  g_warning ("standard output: %s", g_strerror (errno ? errno : EIO)); /* it was an earlier write */
   return CG_EXIT_FAILED;
 }
 
@@ -151,13 +150,13 @@ main (int argc, char **argv)
   }
   if (version) {
     puts ("custom-gateway " CG_VERSION);
-    return end_output (CG_EXIT_DONE);
+    return end (CG_EXIT_DONE);
   }
   help = help || (words && g_str_equal (words[0], "help"));
   if (help || !words) {
     g_autofree char *text = g_option_context_get_help (context, TRUE, NULL);
     fputs (text, help ? stdout : stderr);
-    return help ? end_output (CG_EXIT_DONE) : CG_EXIT_CONFIG;
+    return end (help ? CG_EXIT_DONE : CG_EXIT_CONFIG);
   }
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,
@@ -166,5 +165,5 @@ main (int argc, char **argv)
       .json = json,
       .no_copy = no_copy,
   };
-  return end_output (run_command (&options, (const char *const *) words));
+  return end (run_command (&options, (const char *const *) words));
 }
