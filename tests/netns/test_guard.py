@@ -258,6 +258,41 @@ def test_multipath_tcp_has_no_second_path_by_the_lan(lab, server, guarded):
     assert capture.leaks == 0 or not guarded
 
 
+# Bound to the LAN: past the rules.
+SERVE_THE_LAN = """
+import os, socket, sys
+uid = int(sys.argv[1])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+sock = socket.create_server(("192.0.2.2", 7000), backlog=1)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+print("listening", flush=True)
+sys.stdin.readline()
+connection = sock.accept()[0]
+try:
+    connection.send(b"secret")
+    print(connection.recv(1))
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_who_connects_by_the_lan_hears_nothing_of_the_program(lab):
+    """The kernel's SYN cookies are nobody's, so where it always sends them such a connection comes about."""
+    confine(lab)
+    lab.cg("reapply")
+    lab.sh("host", "sysctl -qw net.ipv4.tcp_syncookies=2")
+    server = lab.popen("host", PYTHON, "-c", SERVE_THE_LAN, str(CONFINED), stdin=-1, stdout=-1, text=True)
+    assert server.stdout.readline() == "listening\n"
+    client = lab.popen("world", PYTHON, "-c", "import socket; sock = socket.create_connection(('192.0.2.2', "
+                       "7000)); print('connected', flush=True); print(sock.recv(6))", stdout=-1, text=True)
+    assert client.stdout.readline() == "connected\n"
+    with lab.capture() as capture:
+        said, _ = server.communicate("go\n", timeout=30)
+    assert capture.leaks == 0
+    assert said == "Connection reset by peer\n"
+
+
 LISTEN = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
