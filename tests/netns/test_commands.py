@@ -341,15 +341,6 @@ def test_remove_works_whatever_the_configuration(lab):
     assert lab.nothing_is_left()
 
 
-@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["reapply", "--dry-run"], ["--help"],
-                                     ["--version"]], ids=" ".join)
-def test_what_cannot_be_printed_is_a_failure(lab, command):
-    lab.config("wg0", USERS)
-    done = lab.run("host", "sh", "-c", 'exec "$0" "$@" >/dev/full', lab.binary, *command, check=False)
-    assert done.returncode == 1
-    assert "standard output: " in done.stderr
-
-
 def test_a_change_comes_to_its_end_whoever_listens(lab):
     """What it says of the bad file comes before anything is done."""
     lab.config("aaa", "Users=0")
