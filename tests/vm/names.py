@@ -93,8 +93,9 @@ def listening() -> Iterator[Lan]:
 # Services, and asking from inside them
 
 def service(name: str, user: str) -> None:
+    # Type=exec: who has started it finds it among its own mounts, not on its way there
     guest.write(str(UNITS / f"{name}.service"),
-                "\n".join(["[Unit]", "StartLimitIntervalSec=0", "[Service]", f"User={user}",
+                "\n".join(["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Type=exec", f"User={user}",
                            "ExecStart=sleep infinity"]) + "\n")
 
 

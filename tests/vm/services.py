@@ -22,9 +22,10 @@ SEND = f"while :; do {STEP}; done"
 SENDER = f"ExecStart=/bin/bash -c '{SEND}'"
 
 # Counts what leaves by the tunnel, as people.WATCH does it for the LAN.
-WATCH = f"""table inet tunnel
-delete table inet tunnel
-table inet tunnel {{
+# "tunnel" alone is a word of newer nft(8)s: of 1.1.7, not of 1.1.3.
+WATCH = f"""table inet tunnelled
+delete table inet tunnelled
+table inet tunnelled {{
   chain out {{
     type filter hook postrouting priority 300
     oifname wg0 udp dport {people.PORTS[people.CONFINED]} counter
@@ -37,7 +38,7 @@ def watch_the_tunnel() -> None:
 
 
 def left_by_tunnel() -> int:
-    listing = json.loads(subprocess.check_output(["nft", "-j", "list", "table", "inet", "tunnel"]))
+    listing = json.loads(subprocess.check_output(["nft", "-j", "list", "table", "inet", "tunnelled"]))
     return next(item["rule"]["expr"][-1]["counter"]["packets"] for item in listing["nftables"]
                 if "rule" in item)
 
