@@ -95,7 +95,7 @@ def test_openvpn_by_hand(lan, monitor):
             must_be_blocked()
     finally:
         client.kill()
-        server.kill()
+        server.terminate()  # killed, it may leave its interface in the world
         client.wait()
         server.wait()
 
