@@ -15,8 +15,8 @@
 /* What a tunnel in the kernel may wrap packets into, and no program send that has not CAP_NET_RAW,
  * with which it could pass any guard: IP in IP, IPv6 in IP, GRE, ESP, AH (linux/in.h). */
 #define WRAPPERS "{ 4, 41, 47, 50, 51 }"
-/* What the kernel wraps up for OpenVPN (data channel offload) keeps the priority of what is in it,
- * too. So what the confined send into the tunnel gets one that no program can give a packet without
+/* What the kernel wraps into UDP for some tunnels keeps the priority of what is in it, too. So what
+ * the confined send into the tunnel gets one that no program can give a packet without
  * CAP_NET_ADMIN or CAP_NET_RAW (sk_set_prio_allowed in net/core/sock.c: 0 to 6). Its higher half is
  * our protocol's number, where tc(8) has a qdisc's; those that it chooses itself begin at 8000. The
  * lower half is that of a packet without priority. */
@@ -211,12 +211,14 @@ append_endpoints (GString *text, const CgWireguard *wireguard)
   }
 }
 
-/* OpenVPN's port says nothing: others can have it beside it, on another address or interface, and
- * behind it, of which no event tells. By TCP it is its own socket that sends. */
+/* Their ports say nothing. OpenVPN's (data channel offload): others can have it beside it, on
+ * another address or interface, and behind it, of which no event tells; by TCP it is its own socket
+ * that sends. VXLAN and Geneve send from any. */
 static gboolean
 is_known_by_priority (const CgTunnel *tunnel)
 {
-  return g_str_equal (tunnel->kind, "ovpn");
+  static const char *const kinds[] = {"ovpn", "vxlan", "geneve", NULL};
+  return g_strv_contains (kinds, tunnel->kind);
 }
 
 /* The tunnel's own packets, into which the kernel has wrapped those of the confined: they keep the

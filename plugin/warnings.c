@@ -74,8 +74,7 @@ warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel
 static void
 warn_of_kind (GPtrArray *warnings, const CgTunnel *tunnel)
 {
-  static const char *const kinds[] = {"vxlan",    "geneve",      "bareudp", "gtp",
-                                      "ovpn-dco", "ovpn-dco-v2", NULL};
+  static const char *const kinds[] = {"bareudp", "gtp", "ovpn-dco", "ovpn-dco-v2", NULL};
   if (tunnel->gateway->guard != CG_GUARD_NO && g_strv_contains (kinds, tunnel->kind))
     g_ptr_array_add (
         warnings,

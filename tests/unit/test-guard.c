@@ -159,7 +159,7 @@ wireguard_with_a_mark_is_known_by_that (void)
 /* By what the way into the tunnel gives a packet, and no program can; other kinds need none of it.
  */
 static void
-what_openvpn_has_wrapped_is_known_by_its_priority (void)
+what_the_kernel_has_wrapped_is_known_by_its_priority (void)
 {
   g_autoptr (World) world = world_new ();
   CgTunnel *tunnel =
@@ -735,7 +735,7 @@ main (int argc, char **argv)
   g_test_add_func ("/guard/wireguard-with-a-mark-is-known-by-that",
                    wireguard_with_a_mark_is_known_by_that);
   g_test_add_func ("/guard/what-openvpn-has-wrapped-is-known-by-its-priority",
-                   what_openvpn_has_wrapped_is_known_by_its_priority);
+                   what_the_kernel_has_wrapped_is_known_by_its_priority);
   g_test_add_func ("/guard/all-who-carry-the-address-may-use-it",
                    all_who_carry_the_address_may_use_it);
   g_test_add_func ("/guard/of-a-bad-file-stays", of_a_bad_file_stays);

@@ -104,6 +104,9 @@ KINDS = {
     "ipip": "type ipip local 192.0.2.{near} remote 192.0.2.{far}",
     "ip6gre": "type ip6gre local 2001:db8:1::{near} remote 2001:db8:1::{far}",
     "vti": "type vti local 192.0.2.{near} remote 192.0.2.{far} key 5",
+    "vxlan": "type vxlan id 5 local 192.0.2.{near} remote 192.0.2.{far} dstport 4789",
+    "vxlan6": "type vxlan id 5 local 2001:db8:1::{near} remote 2001:db8:1::{far} dstport 4789",
+    "geneve": "type geneve id 5 remote 192.0.2.{far}",
 }
 
 
@@ -119,7 +122,7 @@ def make_ipsec(namespace: str, near: str, far: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_tunnels_of_the_kernel(confined, kind):
-    """What wraps packets into a protocol that no program can send."""
+    """What wraps packets into a protocol that no program can send, or with a priority that none can give."""
     made = sh("ip link add wg0 " + KINDS[kind].format(near=2, far=1) + " 2>&1 || echo failed")
     if "failed" in made:
         pytest.skip(made)
