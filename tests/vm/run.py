@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--release", choices=image.RELEASES, default=next(iter(image.RELEASES)),
                         help="of Debian, the guest's; the first is the default")
     parser.add_argument("-k", dest="word", default="", help="only tests whose names match, as pytest -k")
-    parser.add_argument("--time-limit", type=float, default=2400, metavar="SECONDS")
+    parser.add_argument("--time-limit", type=float, default=4200, metavar="SECONDS")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root")
