@@ -28,6 +28,7 @@ Kind=wireguard
 
 [WireGuard]
 PrivateKey={keys.guest}
+ListenPort=51900
 
 [WireGuardPeer]
 PublicKey={keys.server_public}
