@@ -33,30 +33,33 @@ stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
     if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table)
       return TRUE;
   }
-  return cg_guards_find (facts->guards, tunnel->gateway->name) != NULL;
+  for (guint i = 0; i < facts->guard->entries->len; i++) {
+    const CgGuardEntry *entry = &g_array_index (facts->guard->entries, CgGuardEntry, i);
+    if (entry->map == CG_MAP_GATEWAYS && entry->key.table == tunnel->table)
+      return TRUE;
+  }
+  return FALSE;
 }
 
-/* To remove some gateways is to plan for the others; for those of them that stand, since one that
- * was removed before must not make itself felt. */
+/* A plan is for all gateways, since they share the guard: but for those that the run is to remove,
+ * and those that it is not about and that do not stand. One that was removed before must not make
+ * itself felt. */
 static CgPlan *
-plan_without (const CgFacts *facts, const char *const *names)
+make_plan (const CgFacts *facts, const char *const *names, CgIntent intent, const CgScope *scope)
 {
   g_autoptr (GPtrArray) released = g_ptr_array_new ();
+  if (intent == CG_RELEASE && !*names)
+    return cg_plan_empty ();
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (g_strv_contains (names, tunnel->gateway->name) || !stands_in_kernel (facts, tunnel))
+    gboolean is_meant = intent == CG_RELEASE ? g_strv_contains (names, tunnel->gateway->name)
+                                             : cg_scope_has (scope, tunnel->table);
+    gboolean is_removed = intent == CG_RELEASE && is_meant;
+    if (is_removed || (!is_meant && !stands_in_kernel (facts, tunnel)))
       g_ptr_array_add (released, tunnel->gateway->name);
   }
   g_ptr_array_add (released, NULL);
   return cg_plan_new (facts, (const char *const *) released->pdata);
-}
-
-static CgPlan *
-make_plan (const CgFacts *facts, const char *const *names, CgIntent intent)
-{
-  if (intent == CG_APPLY)
-    return cg_plan_new (facts, NULL);
-  return *names ? plan_without (facts, names) : cg_plan_empty ();
 }
 
 /* Those of now. */
@@ -97,15 +100,26 @@ forget_stale_filters (const CgFacts *facts, const char *runtime_dir)
   }
 }
 
-/* What a guard holds, and who of the connections is the tunnel's, for when the tunnel is gone. */
+/* What the guard holds, and which connections are the tunnel's, for when the tunnel has them no
+ * more: the latest first. */
 static void
 keep_addresses (const CgFacts *facts, const CgScope *scope, const char *runtime_dir)
 {
   for (guint i = 0; i < facts->tunnels->len; i++) {
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    if (tunnel->held->len > 0 && cg_scope_has (scope, tunnel->table))
-      cg_former_save (runtime_dir, tunnel->gateway->name, tunnel->held);
+    g_autoptr (GArray) all = g_array_copy (tunnel->held);
+    g_array_append_vals (all, tunnel->former->data, tunnel->former->len);
+    if (all->len > 0 && cg_scope_has (scope, tunnel->table))
+      cg_former_save (runtime_dir, tunnel->gateway->name, all);
   }
+}
+
+/* A gateway that was removed holds no address any more. */
+static void
+forget_addresses (const char *const *names, const char *runtime_dir)
+{
+  for (; *names; names++)
+    cg_former_forget (runtime_dir, *names);
 }
 
 /* Who stopped a gateway that is no more must not matter to the next one of its name. */
@@ -201,17 +215,19 @@ apply_once (const CgOptions *options,
             gboolean *again,
             GError **error)
 {
+  g_autofree char *no_bpf = g_steal_pointer (&unguarded->no_bpf);
   *again = FALSE;
   g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, error);
   if (!netlink)
     return FALSE;
-  g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, error);
+  g_autoptr (CgFacts) facts =
+      cg_facts_gather (config, netlink, options->runtime_dir, no_bpf, error);
   if (!facts)
     return FALSE;
   gboolean closed = close_unguarded (facts, unguarded);
   g_autoptr (CgScope) scope =
       intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
-  g_autoptr (CgPlan) plan = make_plan (facts, names, intent);
+  g_autoptr (CgPlan) plan = make_plan (facts, names, intent, scope);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   cg_strays_add_ops (ops, plan, facts, scope);
   if (options->dry_run) {
@@ -222,9 +238,12 @@ apply_once (const CgOptions *options,
   forget_stale_filters (facts, options->runtime_dir);
   if (intent == CG_APPLY)
     keep_addresses (facts, scope, options->runtime_dir);
+  else
+    forget_addresses (names, options->runtime_dir);
   if (intent == CG_APPLY && scope->all)
     forget_gone_gateways (config, options->runtime_dir);
   cg_unguarded_clear (unguarded);
+  unguarded->no_bpf = g_strdup (no_bpf);
   if (ops->len > 0 && !options->keeps_answers)
     cg_answers_outdate (options->runtime_dir);
   if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
@@ -238,7 +257,8 @@ apply_once (const CgOptions *options,
     g_info ("nothing to do");
   }
   /* what was closed for want of a guard opens with the next look */
-  *again = unguarded->passing || closed || rules_are_left (netlink, ops, plan, facts, scope);
+  *again = unguarded->passing || closed || (unguarded->no_bpf && !no_bpf) ||
+           rules_are_left (netlink, ops, plan, facts, scope);
   return TRUE;
 }
 
@@ -260,7 +280,7 @@ cg_apply (const CgOptions *options,
     done = apply_once (options, config, names, intent, &unguarded, &again, &why);
   }
   if (done && unguarded.why)
-    g_warning ("no guard: %s", unguarded.why);
+    g_warning ("the guard is not as it should be: %s", unguarded.why);
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
   else if (intent == CG_APPLY && !options->dry_run)

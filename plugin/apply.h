@@ -10,7 +10,6 @@ typedef struct {
   const char *runtime_dir;
   gboolean dry_run;
   gboolean json;
-  gboolean no_copy;       /* the monitor keeps none of the guards: see owned.h */
   gboolean keeps_answers; /* of the monitor, which vouches for them itself: see answers.h */
 } CgOptions;
 

@@ -37,8 +37,6 @@ typedef struct {
   int asking;       /* as the run has it */
   gboolean is_cut;  /* the run is being ended for a loss: the next one repairs that first */
   GVariant *shelf, *answers;
-  char *owned; /* the sum of the copy of the guards that we keep, "" if there is none */
-  int socket;  /* which keeps it, or -1 */
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
    * firewall is loaded in many steps. */
   CgPace tunnel, loss, check;
@@ -64,9 +62,6 @@ monitor_clear (Monitor *monitor)
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
-  g_clear_pointer (&monitor->owned, g_free);
-  if (monitor->socket >= 0)
-    close (monitor->socket);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Monitor, monitor_clear)
 
@@ -119,7 +114,6 @@ start_run (Monitor *monitor, gint64 now)
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
       .shelf = monitor->shelf,
-      .owned = monitor->owned,
       .answers = monitor->answers,
       .is_loss = monitor->loss.due <= now,
       .asking = monitor->asking,
@@ -160,41 +154,20 @@ tell_of_failure (Monitor *monitor, char *failure)
   monitor->failure = failure;
 }
 
-/* The copy that stood goes when the new one stands. FALSE if that did not reach us, so that it has
- * gone with the run. */
-static gboolean
-take_copy (Monitor *monitor, char *owned, int given)
-{
-  gboolean is_same = g_str_equal (owned, monitor->owned);
-  gboolean has_arrived = is_same || !*owned || given >= 0;
-  if (is_same || !has_arrived) {
-    g_free (owned);
-    if (given >= 0)
-      close (given);
-    return has_arrived;
-  }
-  if (monitor->socket >= 0)
-    close (monitor->socket);
-  g_free (monitor->owned);
-  monitor->socket = given;
-  monitor->owned = owned;
-  return TRUE;
-}
-
 /* What the run found out: the configuration in force, and what is to be listened to. Of an
  * interface that is new to us we may not have heard what happened behind the run's look. */
 static gboolean
-take_report (Monitor *monitor, GVariant *report, int given, gint64 now)
+take_report (Monitor *monitor, GVariant *report, gint64 now)
 {
   gboolean was_read, is_complete;
   g_autofree char *failure = NULL;
-  char *owned;
+  gboolean has_guard, has_bypass;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@" CG_ANSWERS "@aay@aubbmss)", &monitor->shelf,
-                 &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &failure,
-                 &owned);
+  g_variant_get (report, "(@" CG_SHELF "@" CG_ANSWERS "@aay@aubbbbms)", &monitor->shelf,
+                 &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &has_guard,
+                 &has_bypass, &failure);
   tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
@@ -205,8 +178,9 @@ take_report (Monitor *monitor, GVariant *report, int given, gint64 now)
     cg_interest_refresh (monitor->interest);
     cg_pace_event (&monitor->tunnel, now);
   }
+  cg_interest_set_machine (monitor->interest, has_guard, has_bypass);
   monitor->unread = !was_read;
-  return take_copy (monitor, owned, given) && is_complete;
+  return is_complete;
 }
 
 static void
@@ -224,21 +198,19 @@ tell_systemd (Monitor *monitor, int status)
 }
 
 static void
-finish_run (Monitor *monitor, int status, GVariant *report, int given)
+finish_run (Monitor *monitor, int status, GVariant *report)
 {
   gint64 now = g_get_monotonic_time ();
   cg_pace_ended (&monitor->tunnel, now);
   cg_pace_ended (&monitor->loss, now);
   cg_pace_ended (&monitor->check, now);
-  if (!report && given >= 0)
-    close (given); /* what was handed over means nothing without its sum */
   if (status < 0 && monitor->is_cut)
     return; /* the loss calls for the next one */
   if (status < 0)
     g_warning ("a run was ended by a signal, or took longer than %u s",
                (guint) (RUN_LIMIT / G_USEC_PER_SEC));
   gboolean good = status == CG_EXIT_DONE || status == CG_EXIT_CONFIG;
-  good = report && take_report (monitor, report, given, now) && good;
+  good = report && take_report (monitor, report, now) && good;
   monitor->retry_delay = good ? 0 : CLAMP (2 * monitor->retry_delay, RETRY_FIRST, RETRY_LAST);
   monitor->retry = good ? CG_PACE_NEVER : now + monitor->retry_delay;
   tell_systemd (monitor, status);
@@ -270,15 +242,14 @@ static void
 collect_run (Monitor *monitor)
 {
   guint32 own = (guint32) monitor->worker.pid;
-  int status, given;
+  int status;
   g_autoptr (GVariant) report = NULL;
-  if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report,
-                          &given))
+  if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report))
     return;
   do
     take_news (monitor, own);
   while (monitor->is_flooded);
-  finish_run (monitor, status, report, given);
+  finish_run (monitor, status, report);
 }
 
 static void
@@ -414,8 +385,6 @@ cg_command_monitor (const CgOptions *options, const char *const *arguments)
   g_auto (Monitor) monitor = {
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
-      .owned = g_strdup (""),
-      .socket = -1,
       .answers = g_variant_ref_sink (cg_answers_none ()),
       .tunnel = cg_pace_new (),
       .loss = cg_pace_new (),

@@ -53,7 +53,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
   g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, &error);
   if (!netlink)
     return cg_fail (error);
-  g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, &error);
+  g_autoptr (CgFacts) facts = cg_facts_gather (config, netlink, options->runtime_dir, NULL, &error);
   if (!facts)
     return cg_fail (error);
 

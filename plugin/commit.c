@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commit.h"
 
-#include "former.h"
 #include "guard.h"
 #include "nft-firewall.h"
 #include "rtnl.h"
@@ -14,6 +13,8 @@ typedef struct {
   CgUnguarded *unguarded;
   GError *error;     /* the first failure */
   GError *dns_error; /* likewise of resolv.conf; it holds up nothing else */
+  CgBpfMaps *maps;   /* of the guard, once they are needed */
+  gboolean lacks[2]; /* a part of the guard could not be written: in BPF, and in nftables */
 } Run;
 
 void
@@ -21,6 +22,7 @@ cg_unguarded_clear (CgUnguarded *unguarded)
 {
   g_clear_pointer (&unguarded->tables, g_array_unref);
   g_clear_pointer (&unguarded->why, g_free);
+  g_clear_pointer (&unguarded->no_bpf, g_free);
   unguarded->passing = FALSE;
 }
 
@@ -40,7 +42,7 @@ is_rule_step (CgStep step)
 static gboolean
 is_guard_step (CgStep step)
 {
-  return step == CG_STEP_GUARD || step == CG_STEP_UNGUARD;
+  return step == CG_STEP_GUARD || step == CG_STEP_UNGUARD || step == CG_STEP_OPEN_GUARD;
 }
 
 static guint32
@@ -69,8 +71,8 @@ note_failure (Run *run, const CgOp *op, const char *why, const char *more)
 static gboolean
 may_run (Run *run, const CgOp *op)
 {
-  /* one guard may let go only whom another one was written to hold */
-  if (op->step == CG_STEP_UNGUARD && run->unguarded->why)
+  /* what could not be written may be what is to hold them */
+  if (op->step == CG_STEP_UNGUARD && run->lacks[op->guard.work == CG_GUARD_TABLE])
     return FALSE;
   if (!run->error)
     return TRUE;
@@ -135,28 +137,19 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
     note_failure (run, op, error->message, NULL);
 }
 
-/* Keeps how the kernel shows what was just written, to know it again; unless somebody else changed
- * nftables since, who may have changed that. */
+/* Keeps how the kernel shows what was just written, to know it again; unless another program
+ * changed nftables since, which may have changed that. */
 static void
-remember_guards (CgNetlink *nft, const GPtrArray *ops, guint32 generation, const char *runtime_dir)
+remember_table (CgNetlink *nft, const char *text, guint32 generation, const char *runtime_dir)
 {
-  g_autoptr (GArray) found = cg_guards_found_new ();
+  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+  CgTableFound found = {NULL};
   guint32 now;
-  gboolean seen = nft && cg_nft_look (nft, found, NULL, &now, NULL) && now == generation;
-  for (guint i = 0; i < ops->len; i++) {
-    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
-    cg_runtime_forget_guard (runtime_dir, guard->gateway);
-    if (!guard->text)
-      cg_former_forget (runtime_dir, guard->gateway);
-    for (guint j = 0; seen && guard->text && j < found->len; j++) {
-      const CgGuardFound *stands = &g_array_index (found, CgGuardFound, j);
-      if (!g_str_equal (stands->gateway, guard->gateway))
-        continue;
-      g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, guard->text, -1);
-      const CgSavedGuard saved = {stands->gateway, sum, stands->fingerprint};
-      cg_runtime_save_guard (runtime_dir, &saved);
-    }
-  }
+  cg_runtime_forget_table (runtime_dir);
+  if (cg_nft_look (nft, CG_GUARD_TABLE_NAME, &found, &now, NULL) && now == generation &&
+      found.fingerprint)
+    cg_runtime_save_table (runtime_dir, &(CgSavedTable){sum, found.fingerprint});
+  cg_table_found_clear (&found);
 }
 
 /* The next number of a change; 0 is left out (nf_tables_commit in net/netfilter/nf_tables_api.c).
@@ -167,46 +160,29 @@ next_generation (guint32 generation)
   return generation + 1 ? generation + 1 : 1;
 }
 
-/* The lines about shields for those guards that are to be replaced: to raise them, or to take them
- * away. NULL if there are none. */
-static char *
-shield_commands (const GPtrArray *ops, gboolean raise)
-{
-  g_autoptr (GString) commands = g_string_new (NULL);
-  for (guint i = 0; i < ops->len; i++) {
-    const CgGuardOp *guard = &((const CgOp *) ops->pdata[i])->guard;
-    if (!guard->text || guard->how != CG_GUARD_REPLACE)
-      continue;
-    g_autofree char *text = raise ? cg_guard_shield (guard->gateway, guard->text)
-                                  : cg_guard_unshielding (guard->gateway);
-    g_string_append_printf (commands, "%s\n", text);
-  }
-  return commands->len > 0 ? g_strdup (commands->str) : NULL;
-}
-
-/* One transaction that takes a guard away and makes it anew is not one for a packet on its way:
- * behind this the packet meets the shield, which says the same. */
+/* What is in the way of the text, such as a set of another type that another program made, is taken
+ * away with it. */
 static gboolean
-write_together (const GPtrArray *ops, const char *runtime_dir, GError **error)
+write_table (const char *text, const char *runtime_dir, GError **error)
 {
-  g_autoptr (GString) commands = g_string_new (NULL);
-  g_autofree char *raise = shield_commands (ops, TRUE);
-  g_autofree char *lower = shield_commands (ops, FALSE);
-  guint32 generation = 0;
-  if (raise && !cg_nft_run (raise, error))
-    return FALSE;
-  for (guint i = 0; i < ops->len; i++) {
-    g_autofree char *text = cg_guard_op_commands (&((const CgOp *) ops->pdata[i])->guard);
-    g_string_append_printf (commands, "%s\n", text);
-  }
   g_autoptr (CgNetlink) nft = cg_netlink_open_to_look (NETLINK_NETFILTER, NULL);
+  guint32 generation = 0;
   gboolean counted = nft && cg_nft_generation (nft, &generation, NULL);
-  if (!cg_nft_run (commands->str, error) || (lower && !cg_nft_run (lower, error)))
-    return FALSE;
-  for (guint changes = lower ? 2 : 1; changes > 0; changes--)
-    generation = next_generation (generation);
-  /* what nobody counted is remembered as nothing: it will be written again */
-  remember_guards (nft, ops, counted ? generation : 0, runtime_dir);
+  if (!text) {
+    cg_runtime_forget_table (runtime_dir);
+    return cg_nft_run (CG_GUARD_REMOVAL, error);
+  }
+  g_autoptr (GError) why = NULL;
+  if (!cg_nft_run (text, &why)) {
+    g_autofree char *anew = g_strconcat (CG_GUARD_REMOVAL "; ", text, NULL);
+    if (g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT) || !cg_nft_run (anew, error)) {
+      if (error && !*error)
+        g_propagate_error (error, g_steal_pointer (&why));
+      return FALSE;
+    }
+  }
+  if (counted)
+    remember_table (nft, text, next_generation (generation), runtime_dir);
   return TRUE;
 }
 
@@ -214,39 +190,67 @@ static void
 note_unguarded (Run *run, const CgOp *op, const GError *why)
 {
   CgUnguarded *unguarded = run->unguarded;
+  gboolean is_absent = g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT);
+  run->lacks[op->guard.work == CG_GUARD_TABLE] = TRUE;
   if (!unguarded->tables)
     unguarded->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
   g_array_append_val (unguarded->tables, op->guard.table);
   if (!unguarded->why)
-    unguarded->why = g_strdup_printf ("%s: %s", op->guard.gateway, why->message);
-  if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT))
-    unguarded->passing = TRUE;
+    unguarded->why = g_strdup (why->message);
+  unguarded->passing = unguarded->passing || !is_absent;
   if (op->guard.required)
     note_failure (run, op, why->message, NULL);
 }
 
-/* All guards in one transaction, or if it fails each in its own, and anew: one that the kernel does
- * not take must not cost the others theirs. */
+/* The rest of this run does without, and the next one goes by uid in nftables. */
 static void
-write_guards (const GPtrArray *ops, const char *runtime_dir, Run *run)
+load_guard (Run *run, const CgOp *op)
 {
   g_autoptr (GError) error = NULL;
-  if (write_together (ops, runtime_dir, &error))
+  if (cg_bpf_load (&error))
     return;
-  gboolean hopeless = g_error_matches (error, CG_ERROR, CG_ERROR_ABSENT);
-  for (guint i = 0; i < ops->len; i++) {
-    if (hopeless) {
-      note_unguarded (run, ops->pdata[i], error);
-      continue;
-    }
-    CgOp op = *(const CgOp *) ops->pdata[i];
-    g_autoptr (GPtrArray) alone = g_ptr_array_new ();
-    g_autoptr (GError) why = NULL;
-    op.guard.how = CG_GUARD_REPLACE;
-    g_ptr_array_add (alone, &op);
-    if (!write_together (alone, runtime_dir, &why))
-      note_unguarded (run, ops->pdata[i], why);
+  note_unguarded (run, op, error);
+  run->unguarded->no_bpf = g_strdup (error->message);
+}
+
+static void
+write_entry (Run *run, const CgOp *op)
+{
+  g_autoptr (GError) error = NULL;
+  const CgGuardEntry *entry = &op->guard.entry;
+  gboolean done = run->maps || (run->maps = cg_bpf_maps_open (&error));
+  if (done)
+    done = op->guard.work == CG_GUARD_SET ? cg_bpf_set (run->maps, entry, &error)
+                                          : cg_bpf_delete (run->maps, entry, &error);
+  if (!done)
+    note_unguarded (run, op, error);
+}
+
+static void
+write_guard (Run *run, const CgOp *op, const char *runtime_dir)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean done = TRUE;
+  switch (op->guard.work) {
+  case CG_GUARD_LOAD:
+    load_guard (run, op);
+    break;
+  case CG_GUARD_SET:
+  case CG_GUARD_DELETE:
+    if (!run->unguarded->no_bpf)
+      write_entry (run, op);
+    break;
+  case CG_GUARD_TABLE:
+    done = write_table (op->guard.text, runtime_dir, &error);
+    break;
+  case CG_GUARD_UNLOAD_OUTDATED:
+  case CG_GUARD_UNLOAD:
+    g_clear_pointer (&run->maps, cg_bpf_maps_close);
+    done = cg_bpf_unload (op->guard.work == CG_GUARD_UNLOAD, &error);
+    break;
   }
+  if (!done)
+    note_unguarded (run, op, error);
 }
 
 /* Without a pass answers are dropped, which is no leak; and a firewall that cannot be changed is no
@@ -298,16 +302,17 @@ cg_commit (CgNetlink *netlink,
         write_resolvconf (op, &run);
       else if (step == CG_STEP_END_STRAYS)
         cg_strays_end (netlink, op->tunnel, runtime_dir);
+      else if (is_guard_step (step))
+        write_guard (&run, op, runtime_dir);
       else
         g_ptr_array_add (step_ops, op);
     }
-    if (step_ops->len > 0 && is_guard_step (step))
-      write_guards (step_ops, runtime_dir, &run);
-    else if (step_ops->len > 0 && (step == CG_STEP_ADD_PASS || step == CG_STEP_DEL_PASS))
+    if (step_ops->len > 0 && (step == CG_STEP_ADD_PASS || step == CG_STEP_DEL_PASS))
       write_passes (step_ops);
     else if (step_ops->len > 0)
       alive = send_step (netlink, &run);
   }
+  g_clear_pointer (&run.maps, cg_bpf_maps_close);
   if (!run.error && !run.dns_error)
     return TRUE;
   if (run.error)

@@ -3,10 +3,11 @@
 
 #include "diff.h"
 
-/* What became of guards that could not be written. */
+/* What became of a guard that could not be written. */
 typedef struct {
-  GArray *tables;   /* guint32: the tables of their gateways */
-  char *why;        /* of the first; NULL if there is none */
+  GArray *tables;   /* guint32: the tables of the gateways that it is missing for */
+  char *why;        /* of the first failure; NULL if there is none */
+  char *no_bpf;     /* why it cannot be had in BPF; NULL unless that was found out just now */
   gboolean passing; /* to try again may help */
 } CgUnguarded;
 

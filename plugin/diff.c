@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "diff-firewall.h"
+#include "diff-guard.h"
 #include "diff-resolvconf.h"
-#include "guard.h"
 #include "stray.h"
 
 /* What is to be done about one rule or route: add it, or delete it. */
@@ -145,13 +145,17 @@ rule_is_held (const CgScope *scope, const CgRule *rule)
   return scope->known && !cg_uids_contain (scope->known, rule->uids);
 }
 
+/* A table that rules of such uids look up is no gateway's, so its entries are out of scope. */
 static gboolean
-guard_is_held (const CgGuardFound *guard, const CgScope *scope)
+guard_is_held (const CgGuardOp *guard, const CgScope *scope, GHashTable *held)
 {
-  for (guint i = 0; i < guard->uids->len; i++)
-    if (!cg_uids_contain (scope->known, g_array_index (guard->uids, CgUidRange, i)))
-      return TRUE;
-  return FALSE;
+  if (guard->work == CG_GUARD_UNLOAD)
+    return TRUE;
+  if (guard->work != CG_GUARD_DELETE)
+    return FALSE;
+  if (guard->entry.map == CG_MAP_UIDS)
+    return !cg_uids_contain (scope->known, cg_entry_uids (&guard->entry));
+  return g_hash_table_contains (held, GUINT_TO_POINTER (guard->table));
 }
 
 /* Whether the operation would set somebody free, or take a way from somebody, whom no good file
@@ -163,8 +167,7 @@ op_is_held (const CgOp *op, const CgFacts *facts, const CgScope *scope, GHashTab
   case CG_STEP_DEL_RULE:
     return rule_is_held (scope, &op->rule);
   case CG_STEP_UNGUARD:
-    return !op->guard.text &&
-           guard_is_held (cg_guards_find (facts->guards, op->guard.gateway), scope);
+    return guard_is_held (&op->guard, scope, held);
   case CG_STEP_RELEASE_DNS:
     return g_hash_table_contains (held, GUINT_TO_POINTER (op->resolvconf.table));
   case CG_STEP_DEL_PROHIBIT:
@@ -196,84 +199,6 @@ drop_held (GArray *ops, const CgFacts *facts, const CgScope *scope)
       g_array_index (ops, CgOp, kept++) = op;
   }
   g_array_set_size (ops, kept);
-}
-
-/* What we kept of a guard that stands just as we wrote it; NULL if there is none, or somebody else
- * has changed it since. */
-static const CgSavedGuard *
-untouched_guard (const CgFacts *facts, const char *gateway)
-{
-  const CgGuardFound *found = cg_guards_find (facts->guards, gateway);
-  for (guint i = 0; found && i < facts->saved_guards->len; i++) {
-    const CgSavedGuard *saved = &g_array_index (facts->saved_guards, CgSavedGuard, i);
-    if (g_str_equal (saved->gateway, gateway))
-      return g_str_equal (saved->fingerprint, found->fingerprint) ? saved : NULL;
-  }
-  return NULL;
-}
-
-/* Whether it says what is wanted, too. */
-static gboolean
-guard_is_right (const CgSavedGuard *untouched, const char *wanted)
-{
-  g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, wanted, -1);
-  return untouched && g_str_equal (untouched->text, sum);
-}
-
-static gboolean
-guard_is_planned (const CgPlan *plan, const char *gateway)
-{
-  for (guint i = 0; i < plan->guards->len; i++)
-    if (g_str_equal (g_array_index (plan->guards, CgGuardPlan, i).gateway, gateway))
-      return TRUE;
-  return FALSE;
-}
-
-static void
-add_guard_op (GArray *ops, CgStep step, const CgGuardPlan *guard, const char *text, int how)
-{
-  CgOp op = {.step = step,
-             .guard = {.gateway = guard->gateway,
-                       .text = text,
-                       .table = guard->table,
-                       .required = guard->required,
-                       .how = how}};
-  g_array_append_val (ops, op);
-}
-
-static void
-diff_guard (GArray *ops, const CgGuardPlan *guard, const CgFacts *facts)
-{
-  const CgSavedGuard *untouched = untouched_guard (facts, guard->gateway);
-  const char *first = guard->wide ? guard->wide : guard->text;
-  if (guard_is_right (untouched, guard->text))
-    return;
-  int how = untouched ? CG_GUARD_REFILL : CG_GUARD_REPLACE;
-  if (!facts->guards_unseen && !cg_guards_find (facts->guards, guard->gateway))
-    how = CG_GUARD_CREATE;
-  if (!guard_is_right (untouched, first))
-    add_guard_op (ops, CG_STEP_GUARD, guard, first, how);
-  if (guard->wide)
-    add_guard_op (ops, CG_STEP_UNGUARD, guard, guard->text, CG_GUARD_REFILL);
-}
-
-static void
-diff_guards (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
-{
-  for (guint i = 0; i < plan->guards->len; i++) {
-    const CgGuardPlan *guard = &g_array_index (plan->guards, CgGuardPlan, i);
-    /* where nobody can see a guard nobody can write one, and only who insists is to hear of it;
-     * where only we cannot it may be as it should be */
-    gboolean hopeless = facts->guards_unseen && (!guard->required || facts->guards_hidden);
-    if (cg_scope_has (scope, guard->table) && !hopeless)
-      diff_guard (ops, guard, facts);
-  }
-  for (guint i = 0; i < facts->guards->len; i++) {
-    const char *gateway = g_array_index (facts->guards, CgGuardFound, i).gateway;
-    CgOp op = {.step = CG_STEP_UNGUARD, .guard = {.gateway = gateway, .required = TRUE}};
-    if (!guard_is_planned (plan, gateway) && cg_scope_has_guard (scope, facts, gateway))
-      g_array_append_val (ops, op);
-  }
 }
 
 /* Routes come in the order of cg_route_compare(): in each table the tunnel before the bypasses. */
@@ -310,7 +235,7 @@ cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
   diff_rules (ops, plan, facts, scope);
   diff_sorted (ops, wanted_routes, found_routes, cg_route_compare, report_route);
   part_ways (ops, plan);
-  diff_guards (ops, plan, facts, scope);
+  cg_diff_guard (ops, plan, facts, scope);
   diff_filters (ops, plan, facts, scope);
   cg_diff_firewall (ops, plan, facts, scope);
   cg_diff_resolvconfs (ops, plan, facts, scope);
@@ -332,31 +257,6 @@ filter_to_string (const CgFilter *filter)
 }
 
 char *
-cg_guard_op_commands (const CgGuardOp *guard)
-{
-  if (!guard->text) {
-    g_autofree char *removal = cg_guard_removal (guard->gateway);
-    g_autofree char *unshielding = cg_guard_unshielding (guard->gateway);
-    return g_strconcat (removal, "; ", unshielding, NULL);
-  }
-  static char *(*const starts[]) (const char *) = {
-      [CG_GUARD_REPLACE] = cg_guard_removal,
-      [CG_GUARD_REFILL] = cg_guard_emptying,
-      [CG_GUARD_CREATE] = cg_guard_creation,
-  };
-  g_autofree char *before = starts[guard->how](guard->gateway);
-  return g_strconcat (before, "; ", guard->text, NULL);
-}
-
-static char *
-guard_to_string (const CgGuardOp *guard)
-{
-  g_autofree char *commands = cg_guard_op_commands (guard);
-  g_autofree char *quoted = g_shell_quote (commands);
-  return g_strdup_printf ("nft %s", quoted);
-}
-
-char *
 cg_op_to_string (const CgOp *op)
 {
   gboolean add = op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_ADD_RULE ||
@@ -371,8 +271,9 @@ cg_op_to_string (const CgOp *op)
   case CG_STEP_SET_FILTER:
     return filter_to_string (&op->filter);
   case CG_STEP_GUARD:
+  case CG_STEP_OPEN_GUARD:
   case CG_STEP_UNGUARD:
-    return guard_to_string (&op->guard);
+    return cg_guard_op_to_string (&op->guard);
   case CG_STEP_ADD_PASS:
   case CG_STEP_DEL_PASS:
     return cg_pass_op_to_string (&op->pass);

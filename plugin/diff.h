@@ -13,13 +13,11 @@ typedef enum {
   CG_STEP_DEL_WAY,        /* closes: ways that are no longer wanted, through a table that stays */
   CG_STEP_CONFINE_DNS,    /* closes: before, questions went to the system's servers */
   CG_STEP_ADD_RULE,       /* closes */
-  CG_STEP_GUARD,          /* closes what rules cannot, for whom the rules now stand; a guard still
-                             holds whom it is to let go, who may be another guard's: one transaction
-                             is not one for a packet on its way between two guards */
+  CG_STEP_GUARD,          /* closes what rules cannot, for those that the rules now stand for */
   CG_STEP_END_STRAYS,     /* ends connections from before, see stray.h: what the kernel still sends
                              for them is held by what now stands, and no tunnel is open yet */
   CG_STEP_DEL_RULE,       /* releases, if no new rule took its place */
-  CG_STEP_UNGUARD,        /* releases whom guards are to let go, and takes guards away */
+  CG_STEP_UNGUARD,        /* lets go of those that the guard is to hold no more */
   CG_STEP_LEAVE_WAY,      /* ways through a table that no rule looks at any more: before, a route of
                              somebody else behind ours would have taken over */
   CG_STEP_RELEASE_DNS,    /* of whom no rule confines any more */
@@ -27,23 +25,26 @@ typedef enum {
   CG_STEP_DEL_PASS,       /* likewise, through the firewall */
   CG_STEP_SET_FILTER,     /* lets answers in, before there are questions */
   CG_STEP_ADD_PASS,       /* likewise, through the firewall */
-  CG_STEP_ADD_WAY,        /* opens the tunnel, then the bypasses */
-  CG_STEP_DEL_PROHIBIT,   /* of tables that no rule looks at any more */
+  CG_STEP_OPEN_GUARD,   /* opens the guard for what the routes are to lead: the tunnel, bypasses */
+  CG_STEP_ADD_WAY,      /* opens the tunnel, then the bypasses */
+  CG_STEP_DEL_PROHIBIT, /* of tables that no rule looks at any more */
   CG_N_STEPS
 } CgStep;
 
-/* A guard to be written, or taken away. */
+/* A change of the guard. */
 typedef struct {
-  const char *gateway;
-  const char *text; /* NULL: to be taken away */
-  guint32 table;    /* the gateway's routing table, 0 if it has none */
-  gboolean required;
   enum {
-    CG_GUARD_REPLACE, /* takes away whatever has its name before */
-    CG_GUARD_REFILL,  /* it stands as we wrote it: empties and fills it */
-    CG_GUARD_CREATE,  /* there is none: fails if there is one by now, and is the fastest, since the
-                         kernel need not wait until nobody looks at what it takes away */
-  } how;
+    CG_GUARD_LOAD,            /* its programs, with empty maps, beside those of another version */
+    CG_GUARD_SET,             /* the entry */
+    CG_GUARD_DELETE,          /* the entry */
+    CG_GUARD_TABLE,           /* the table in nftables is to be this text; NULL: none */
+    CG_GUARD_UNLOAD_OUTDATED, /* programs of other versions */
+    CG_GUARD_UNLOAD,          /* all of its programs */
+  } work;
+  CgGuardEntry entry;
+  const char *text;
+  guint32 table;     /* the gateway's routing table, 0 if it is about the whole machine */
+  gboolean required; /* Guard=required */
 } CgGuardOp;
 
 /* What a gateway's resolv.conf is to say. */
@@ -76,9 +77,6 @@ GArray *cg_diff (const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 
 /* Whether there would be a rule among them. Pure. */
 gboolean cg_diff_has_rules (const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
-
-/* The nft(8) commands of a guard's operation. The caller owns the result. */
-char *cg_guard_op_commands (const CgGuardOp *guard);
 
 /* The line of ip(8), nft(8), sysctl(8) or sh(1) that does the same. The caller owns the result. */
 char *cg_op_to_string (const CgOp *op);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "hash.h"
+#include "machine.h"
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
@@ -23,10 +25,13 @@ void
 cg_facts_free (CgFacts *facts)
 {
   g_array_unref (facts->tunnels);
-  g_array_unref (facts->guards);
-  g_array_unref (facts->copies);
-  g_array_unref (facts->saved_guards);
-  g_free (facts->guards_unseen);
+  g_array_unref (facts->links);
+  g_array_unref (facts->addresses);
+  g_array_unref (facts->local);
+  g_array_unref (facts->tunnel_ports);
+  cg_guard_found_free (facts->guard);
+  cg_table_found_clear (&facts->table);
+  cg_saved_table_clear (&facts->saved_table);
   g_clear_pointer (&facts->nft, cg_netlink_free);
   cg_firewall_free (facts->firewall);
   g_array_unref (facts->rules);
@@ -47,7 +52,9 @@ tunnel_clear (gpointer data)
   CgTunnel *tunnel = data;
   g_clear_pointer (&tunnel->addresses, g_array_unref);
   g_clear_pointer (&tunnel->held, g_array_unref);
-  g_clear_pointer (&tunnel->sharers, g_ptr_array_unref);
+  g_clear_pointer (&tunnel->former, g_array_unref);
+  g_clear_pointer (&tunnel->homes, g_array_unref);
+  g_clear_pointer (&tunnel->bypasses, g_array_unref);
   cg_wireguard_clear (&tunnel->wireguard);
 }
 
@@ -62,9 +69,11 @@ cg_facts_new (const CgConfig *config)
   facts->ways_back = cg_rules_new ();
   facts->routes = cg_routes_new ();
   facts->foreign = cg_routes_new ();
-  facts->guards = cg_guards_found_new ();
-  facts->copies = cg_guards_found_new ();
-  facts->saved_guards = cg_saved_guards_new ();
+  facts->links = g_array_new (FALSE, FALSE, sizeof (CgLink));
+  facts->addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
+  facts->local = cg_routes_new ();
+  facts->tunnel_ports = g_array_new (FALSE, FALSE, sizeof (guint16));
+  facts->guard = cg_guard_found_new ();
   facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   facts->runtime_dir = CG_RUNTIME_DIR;
@@ -121,24 +130,57 @@ gather_kept (CgFacts *facts, const char *runtime_dir)
 }
 
 /* Without nftables, or without the privilege to look, everything else still works. A look that
- * failed for another reason is a failure: who knows what stands there. */
+ * failed for another reason is a failure: nothing is known of what stands there. */
 static gboolean
-gather_guards (CgFacts *facts, const char *runtime_dir, GError **error)
+gather_table (CgFacts *facts, const char *runtime_dir, GError **error)
 {
   g_autoptr (GError) why = NULL;
-  cg_runtime_load_guards (runtime_dir, facts->saved_guards);
+  cg_runtime_load_table (runtime_dir, &facts->saved_table);
   facts->nft = cg_netlink_open_to_look (NETLINK_NETFILTER, &why);
-  if (facts->nft && cg_nft_look (facts->nft, facts->guards, facts->copies, NULL, &why))
+  if (facts->nft && cg_nft_look (facts->nft, CG_GUARD_TABLE_NAME, &facts->table, NULL, &why))
     return TRUE;
-  g_array_set_size (facts->guards, 0);
-  g_array_set_size (facts->copies, 0);
   if (!g_error_matches (why, CG_ERROR, CG_ERROR_ABSENT)) {
-    g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guards: ");
+    g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the guard's table: ");
     return FALSE;
   }
-  facts->guards_hidden = geteuid () != 0;
-  facts->guards_unseen =
-      g_strconcat (why->message, facts->guards_hidden ? "; run this as root" : "", NULL);
+  facts->table.is_hidden = geteuid () != 0;
+  facts->table.unseen =
+      g_strconcat (why->message, facts->table.is_hidden ? "; run this as root" : "", NULL);
+  return TRUE;
+}
+
+gboolean
+cg_facts_guard_by_uid (const CgFacts *facts)
+{
+  return facts->guard->impossible && !facts->guard->is_hidden;
+}
+
+gboolean
+cg_facts_has_guard (const CgFacts *facts)
+{
+  for (guint i = 0; i < facts->config->gateways->len; i++)
+    if (((const CgGateway *) facts->config->gateways->pdata[i])->guard != CG_GUARD_NO)
+      return TRUE;
+  return FALSE;
+}
+
+/* Guard=required insists on BPF: its gateway stays closed without. */
+static void
+close_required (CgFacts *facts)
+{
+  for (guint i = 0; cg_facts_guard_by_uid (facts) && i < facts->tunnels->len; i++) {
+    CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    tunnel->unguarded = tunnel->gateway->guard == CG_GUARD_REQUIRED;
+  }
+}
+
+static gboolean
+gather_guard (CgFacts *facts, const char *runtime_dir, const char *no_bpf, GError **error)
+{
+  if (!cg_bpf_look (facts->guard, error) || !gather_table (facts, runtime_dir, error))
+    return FALSE;
+  if (no_bpf && !facts->guard->impossible)
+    facts->guard->impossible = g_strdup (no_bpf);
   return TRUE;
 }
 
@@ -329,13 +371,14 @@ CgFacts *
 cg_facts_gather (const CgConfig *config,
                  CgNetlink *netlink,
                  const char *runtime_dir,
+                 const char *no_bpf,
                  GError **error)
 {
   g_autoptr (CgFacts) facts = cg_facts_new (config);
   facts->rp_filter_all = cg_sysctl_read_filter ("all");
   gather_kept (facts, runtime_dir);
   gather_resolvconfs (facts, runtime_dir);
-  if (!gather_guards (facts, runtime_dir, error))
+  if (!gather_guard (facts, runtime_dir, no_bpf, error))
     return NULL;
   gather_firewall (facts);
 
@@ -348,8 +391,9 @@ cg_facts_gather (const CgConfig *config,
       return NULL;
     g_array_append_val (facts->tunnels, tunnel);
   }
-  if (!cg_tunnels_gather (facts, netlink, error))
+  if (!cg_tunnels_gather (facts, netlink, error) || !cg_machine_gather (facts, netlink, error))
     return NULL;
+  close_required (facts);
   part_ways_back (facts);
   name_interfaces (facts->routes);
   name_interfaces (facts->foreign);

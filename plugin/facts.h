@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "bpf.h"
 #include "config.h"
 #include "firewall.h"
 #include "netlink.h"
 #include "nft.h"
 #include "resolvconf.h"
+#include "rtnl.h"
 #include "routing.h"
 #include "runtime.h"
 #include "wireguard.h"
 
 /* What the plan is made from: a snapshot of everything that it depends on, as plain data. */
+
+/* A part of a bypass, and the interface by which its ordinary route leads. */
+typedef struct {
+  CgPrefix prefix;
+  guint32 ifindex; /* or CG_BYPASS_ANY */
+} CgBypass;
+
+/* Another interface that has an address of a tunnel. */
+typedef struct {
+  CgPrefix address;
+  char ifname[IFNAMSIZ];
+} CgHome;
 
 /* A gateway's tunnel, as it is now. */
 typedef struct {
@@ -25,9 +39,11 @@ typedef struct {
   GArray *addresses;              /* CgPrefix: all of them that are of global scope; NULL if none */
   GArray *held;          /* CgPrefix: these, and for a family in which it has none those that
                             it had last: connections from then still send. NULL if none */
-  GPtrArray *sharers;    /* char *: other interfaces that carry one of them; NULL if none */
+  GArray *former;        /* CgPrefix: those that it had before and holds no more; NULL if none */
+  GArray *homes;         /* CgHome: interfaces that may carry one of these, too; NULL if none */
+  GArray *bypasses;      /* CgBypass: parts of Bypass=, if it has a guard; NULL if none */
   int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
-  CgWireguard wireguard; /* of the kernel, if it is one that is up and has a guard */
+  CgWireguard wireguard; /* of the kernel, if it is one that is up and guarded by uid */
   gboolean has_strays;   /* a run was to end connections and did not come as far, see stray.h */
   gboolean
       unguarded; /* its guard is required and could just now not be written: it must be closed */
@@ -53,12 +69,14 @@ typedef struct {
   GArray *ways_back;           /* CgRule: of ours, those by source address: see plan.h */
   GArray *routes;              /* CgRoute: ours, in whatever table */
   GArray *foreign;             /* CgRoute: others', in tables that gateways would use */
-  GArray *guards;              /* CgGuardFound */
-  GArray *copies;              /* CgGuardFound: of monitors, see nft.h */
-  GArray *saved_guards;        /* CgSavedGuard */
-  CgNetlink *nft;              /* by which they were looked at, open until all is done: see nft.h */
-  char *guards_unseen;         /* why the guards could not be looked at, or NULL */
-  gboolean guards_hidden;      /* because we are not root */
+  GArray *links;               /* CgLink: all interfaces, if a gateway has a guard */
+  GArray *addresses;           /* CgAddress: of all interfaces */
+  GArray *local;               /* CgRoute of type local: what addresses are the machine's */
+  GArray *tunnel_ports;        /* guint16: UDP ports of tunnels in the kernel */
+  CgGuardFound *guard;         /* in BPF */
+  CgTableFound table;          /* in nftables */
+  CgSavedTable saved_table;    /* as we wrote it */
+  CgNetlink *nft;              /* by which that was looked at, open until all is done: see nft.h */
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
   GArray *kept;                /* CgKeptFilter */
   int rp_filter_all;           /* net.ipv4.conf.all.rp_filter */
@@ -75,12 +93,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgFacts, cg_facts_free)
 /* Facts in which nothing was found yet. */
 CgFacts *cg_facts_new (const CgConfig *config);
 
-/* Looks. Changes nothing. The facts borrow the config. NULL with a CG_ERROR_FAILED if the kernel
- * does not answer. */
+/* Looks. Changes nothing. The facts borrow the config. no_bpf: why the guard cannot be had in BPF,
+ * if an earlier try showed that; else NULL. NULL with a CG_ERROR_FAILED if the kernel does not
+ * answer. */
 CgFacts *cg_facts_gather (const CgConfig *config,
                           CgNetlink *netlink,
                           const char *runtime_dir,
+                          const char *no_bpf,
                           GError **error);
+
+/* Whether the guard has to go by the uid in nftables, because BPF cannot be had. */
+gboolean cg_facts_guard_by_uid (const CgFacts *facts);
+
+/* Whether a gateway has a guard at all. */
+gboolean cg_facts_has_guard (const CgFacts *facts);
 
 /* Looks at the rules again, and at nothing else. FALSE with a CG_ERROR_FAILED likewise. What was
  * diffed from the facts before must be done with. */

@@ -51,7 +51,7 @@ static CgFacts *
 look (const CgOptions *options, const CgConfig *config, GError **error)
 {
   g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, error);
-  return netlink ? cg_facts_gather (config, netlink, options->runtime_dir, error) : NULL;
+  return netlink ? cg_facts_gather (config, netlink, options->runtime_dir, NULL, error) : NULL;
 }
 
 /* Whether one of the gateways has a unit that follows, so that there is a reason to look. */

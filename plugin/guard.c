@@ -1,141 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "guard.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
-#include "nft.h"
-
-/* Behind all that may still change where a packet goes: route chains and NAT are at -150 and -100
- * (nf_ip_hook_priorities, linux/netfilter_ipv4.h). */
+/* Behind all that may still change where a packet goes, and before source NAT (100), which hides
+ * the address it has (nf_ip_hook_priorities, linux/netfilter_ipv4.h). */
+#define PRIORITY_POSTROUTING 99
+/* A program is to be told that its packet is dropped: behind route chains (-150) and NAT (-100). */
 #define PRIORITY_OUTPUT 300
 /* Before connection tracking (-200) and raw (-300), which need not see what is dropped. */
 #define PRIORITY_PREROUTING (-350)
 
-/* What a tunnel in the kernel may wrap packets into, and no program send that has not CAP_NET_RAW,
- * with which it could pass any guard: IP in IP, IPv6 in IP, GRE, ESP, AH (linux/in.h). */
+/* What a tunnel in the kernel may wrap packets into, and no program send that has not CAP_NET_RAW:
+ * IP in IP, IPv6 in IP, GRE, ESP, AH (linux/in.h). */
 #define WRAPPERS "{ 4, 41, 47, 50, 51 }"
-/* What the kernel wraps into UDP for some tunnels keeps the priority of what is in it, too. So what
- * the confined send into the tunnel gets one that no program can give a packet without
- * CAP_NET_ADMIN or CAP_NET_RAW (sk_set_prio_allowed in net/core/sock.c: 0 to 6). Its higher half is
- * our protocol's number, where tc(8) has a qdisc's; those that it chooses itself begin at 8000. The
- * lower half is that of a packet without priority. */
+/* What the kernel wraps into UDP for some tunnels keeps the priority of what is in it. So what the
+ * confined send into the tunnel gets one that no program can give a packet without CAP_NET_ADMIN or
+ * CAP_NET_RAW (sk_set_prio_allowed in net/core/sock.c: 0 to 6). */
 #define PRIORITY_WRAPPED "00c6:0000"
-/* WireGuard makes a handshake every 2 minutes and forgets a session after 3 (its white paper, 6.1):
- * a peer that has heard no packet of its own making for longer has gone. */
-#define LEARNED "flags dynamic, timeout; timeout 10m; size 1024; "
 
-/* What a packet pays for the question whose it is, with a comparison with one uid as the unit:
- * one with a range costs two; a look into a set without ranges, however large, less than three;
- * into one with ranges more than three, and seven if there are a thousand (measured; see bench). */
-#define MAX_COMPARISONS             2
-#define MAX_COMPARISONS_WITH_RANGES 3
-/* To write an element takes some 12 us. */
-#define MAX_LISTED 1024
-/* So many addresses are compared one by one. */
-#define MAX_ADDRESSES 8
-
-/* What belongs to any program passes: nobody's uid is (uid_t) -1, and what the kernel sends for a
- * closed socket has none, which ends the rule. */
-#define ANYBODY "meta skuid != 4294967295 accept; "
-
-/* Of a connection of Multipath TCP (option 30 of IANA's TCP parameters, RFC 8684) the kernel itself
- * opens further ways, from the addresses that "ip mptcp endpoint" shows: by sockets that are root's
- * to the rules and nobody's to the guard (mptcp_subflow_create_socket in net/mptcp/subflow.c). So
- * there is to be no such connection, neither as a client nor as a server. */
+/* Of a connection of Multipath TCP (option 30, RFC 8684) the kernel opens further paths by sockets
+ * that are root's (mptcp_subflow_create_socket in net/mptcp/subflow.c). */
 #define NO_MULTIPATH "tcp flags & syn == syn tcp option 30 exists goto stop; "
 
-/* How the text begins. */
-#define TABLE "table inet "
-
-static GArray *
-all_uids (const GArray *uids, const GArray *more)
-{
-  GArray *all = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
-  g_array_append_vals (all, uids->data, uids->len);
-  if (more)
-    g_array_append_vals (all, more->data, more->len);
-  cg_uids_normalise (all);
-  return all;
-}
-
-/* Whom the table holds: for us to read, even if the rules below do not look at it. */
-static void
-append_uids (GString *text, const GArray *all)
-{
-  g_string_append (text, "set " CG_NFT_UIDS " { typeof meta skuid; flags interval; ");
-  for (guint i = 0; i < all->len; i++) {
-    g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
-    g_string_append_printf (text, "%s%s", i ? ", " : "elements = { ", range);
-  }
-  g_string_append (text, all->len ? " }; }; " : "}; ");
-}
-
-/* "{ a, b }": each uid by itself. */
-static void
-append_list (GString *text, const GArray *all)
-{
-  char start = '{';
-  for (guint i = 0; i < all->len; i++) {
-    const CgUidRange *range = &g_array_index (all, CgUidRange, i);
-    /* 64 bits: a set that somebody else has changed may hold the highest number there is */
-    for (guint64 uid = range->first; uid <= range->last; uid++, start = ',')
-      g_string_append_printf (text, "%c %" G_GUINT64_FORMAT, start, uid);
-  }
-  g_string_append (text, " }");
-}
-
-static void
-append_comparisons (GString *text, const GArray *all, const char *then)
-{
-  for (guint i = 0; i < all->len; i++) {
-    g_autofree char *range = cg_uid_range_to_string (g_array_index (all, CgUidRange, i));
-    g_string_append_printf (text, "meta skuid %s %s", range, then);
-  }
-}
-
-/* What every packet of everybody meets, in the cheapest form that there is for these uids. What is
- * compared, and a set without a name, belong to their rule: a packet that meets the old rule meets
- * the old uids with it. A map to verdicts would not do, since its elements go before its rule
- * (nft_map_deactivate in net/netfilter/nf_tables_api.c). */
-static void
-append_choice (GString *text, const GArray *all)
-{
-  static const char then[] = "goto confined; ";
-  const gboolean is_listed = cg_uids_count (all) <= MAX_LISTED;
-  guint cost = 0;
-  for (guint i = 0; i < all->len; i++) {
-    const CgUidRange *range = &g_array_index (all, CgUidRange, i);
-    cost += range->first == range->last ? 1 : 2;
-  }
-  if (cost <= (is_listed ? MAX_COMPARISONS : MAX_COMPARISONS_WITH_RANGES)) {
-    append_comparisons (text, all, then);
-    return;
-  }
-  g_string_append (text, "meta skuid ");
-  if (is_listed)
-    append_list (text, all);
-  else
-    g_string_append (text, "@" CG_NFT_UIDS);
-  g_string_append_printf (text, " %s", then);
-}
-
-/* "{ a, b }" of those prefixes that are of the family; FALSE, and nothing appended, if none is. */
-static gboolean
-append_prefixes (GString *text, const GArray *prefixes, int family)
-{
-  guint count = 0;
-  for (guint i = 0; prefixes && i < prefixes->len; i++) {
-    const CgPrefix *prefix = &g_array_index (prefixes, CgPrefix, i);
-    if (prefix->family != family)
-      continue;
-    g_autofree char *cidr = cg_prefix_to_string (prefix);
-    g_string_append_printf (text, "%s%s", count++ ? ", " : "{ ", cidr);
-  }
-  if (count > 0)
-    g_string_append (text, " }");
-  return count > 0;
-}
+/* No user: that of a packet without a socket is not known, which ends the rule. */
+#define HAS_SOCKET "meta skuid != 4294967295"
 
 static const char *
 keyword (int family)
@@ -143,77 +30,162 @@ keyword (int family)
   return family == AF_INET6 ? "ip6" : "ip";
 }
 
-/* One rule a family: before, the prefixes, behind. */
-static void
-append_rules (GString *text, const char *field, const GArray *prefixes, const char *verdict)
+static char
+digit (int family)
 {
+  return family == AF_INET6 ? '6' : '4';
+}
+
+/* A set and its elements, which the text has between braces; one without elements has none. */
+static void
+append_set (GString *text, const char *name, char number, const char *type, const GString *elements)
+{
+  g_string_append_printf (text, "set %s%c { type %s; ", name, number, type);
+  if (elements->len > 0)
+    g_string_append_printf (text, "elements = { %s }; ", elements->str);
+  g_string_append (text, "}; ");
+}
+
+static void
+append_element (GString *elements, const char *element)
+{
+  g_string_append_printf (elements, "%s%s", elements->len > 0 ? ", " : "", element);
+}
+
+static void
+list_addresses (GString *elements, const GArray *addresses, int family)
+{
+  for (guint i = 0; addresses && i < addresses->len; i++) {
+    const CgPrefix *address = &g_array_index (addresses, CgPrefix, i);
+    g_autofree char *text = cg_prefix_to_address (address);
+    if (address->family == family)
+      append_element (elements, text);
+  }
+}
+
+/* A gateway that confines nobody just now holds what its services still have to say, and no more:
+ * others may have the address by now. */
+static gboolean
+is_at_rest (const CgGuarded *guarded)
+{
+  return guarded->uids->len == 0;
+}
+
+static void
+add_home (GString *elements, const CgPrefix *address, const char *ifname)
+{
+  g_autofree char *text = cg_prefix_to_address (address);
+  g_autofree char *home = g_strdup_printf ("%s . \"%s\"", text, ifname);
+  append_element (elements, home);
+}
+
+/* Interfaces that may carry the addresses: the tunnel, and others that have the same. */
+static void
+list_homes (GString *elements, const CgTunnel *tunnel, const GArray *addresses, int family)
+{
+  for (guint i = 0; tunnel->gateway->interface && addresses && i < addresses->len; i++) {
+    const CgPrefix *address = &g_array_index (addresses, CgPrefix, i);
+    if (address->family == family)
+      add_home (elements, address, tunnel->gateway->interface);
+  }
+}
+
+static void
+list_other_homes (GString *elements, const CgTunnel *tunnel, int family)
+{
+  for (guint i = 0; tunnel->homes && i < tunnel->homes->len; i++) {
+    const CgHome *home = &g_array_index (tunnel->homes, CgHome, i);
+    if (home->address.family == family)
+      add_home (elements, &home->address, home->ifname);
+  }
+}
+
+/* addresses4, former4, homes4, and those of IPv6. */
+static void
+append_sets (GString *text, const GArray *guarded, int family)
+{
+  g_autoptr (GString) all = g_string_new (NULL);
+  g_autoptr (GString) former = g_string_new (NULL);
+  g_autoptr (GString) homes = g_string_new (NULL);
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    list_addresses (all, one->tunnel->held, family);
+    list_addresses (all, one->tunnel->former, family);
+    list_addresses (former, one->tunnel->former, family);
+    if (is_at_rest (one))
+      list_addresses (former, one->tunnel->held, family);
+    list_homes (homes, one->tunnel, one->tunnel->held, family);
+    list_homes (homes, one->tunnel, one->tunnel->former, family);
+    list_other_homes (homes, one->tunnel, family);
+  }
+  const char *type = family == AF_INET6 ? "ipv6_addr" : "ipv4_addr";
+  g_autofree char *at = g_strconcat (type, " . ifname", NULL);
+  append_set (text, "addresses", digit (family), type, all);
+  append_set (text, "former", digit (family), type, former);
+  append_set (text, "homes", digit (family), at, homes);
+}
+
+/* "{ 1500, 2000-2010 }"; FALSE if there are none. */
+static gboolean
+append_uids (GString *text, const GArray *uids)
+{
+  for (guint i = 0; i < uids->len; i++) {
+    g_autofree char *range = cg_uid_range_to_string (g_array_index (uids, CgUidRange, i));
+    g_string_append_printf (text, "%s%s", i ? ", " : "{ ", range);
+  }
+  if (uids->len > 0)
+    g_string_append (text, " }");
+  return uids->len > 0;
+}
+
+/* A chain that drops what has one of the addresses, but by their homes. field is "saddr" or
+ * "daddr", which the interface that leaves or comes. */
+static void
+append_holding (GString *text, const char *name, const char *field, const char *which)
+{
+  g_string_append_printf (text, "chain %s { %s \"lo\" accept; ", name, which);
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    g_autoptr (GString) set = g_string_new (NULL);
-    if (append_prefixes (set, prefixes, cg_families[i]))
-      g_string_append_printf (text, "%s %s %s %s; ", keyword (cg_families[i]), field, set->str,
-                              verdict);
+    const char *family = keyword (cg_families[i]);
+    char number = digit (cg_families[i]);
+    g_string_append_printf (text, "%s %s . %s @homes%c accept; %s %s @former%c %saccept; ", family,
+                            field, which, number, family, field, number,
+                            *field == 's' ? HAS_SOCKET " " : "");
   }
+  g_string_append (text, "counter name dropped drop; }; ");
 }
 
-/* Those bits of the header in which the address ends, before all that it takes to know of which
- * family the packet is. Nearly all packets are through with the rule then. */
+/* What another program leads to another port or address than the one that was asked. */
 static void
-append_first_glance (GString *text, const char *field, const CgPrefix *address)
+append_redirected (GString *text, const GArray *guarded)
 {
-  static const guint starts[CG_N_FAMILIES][2] = {{12, 16}, {8, 24}}; /* RFC 791, RFC 8200 */
-  const guint word = cg_family_bytes (address->family) - 4;
-  const guint start = starts[cg_family_index (address->family)][*field == 'd'];
-  guint32 bits;
-  memcpy (&bits, address->address + word, sizeof bits);
-  g_string_append_printf (text, "@nh,%u,32 0x%08x ", 8 * (start + word), ntohl (bits));
+  g_autoptr (GArray) uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    if (one->tunnel->gateway->dns_mode != CG_DNS_NONE)
+      g_array_append_vals (uids, one->uids->data, one->uids->len);
+  }
+  cg_uids_normalise (uids);
+  g_autoptr (GString) list = g_string_new (NULL);
+  if (append_uids (list, uids))
+    g_string_append_printf (text,
+                            "meta l4proto { tcp, udp } ct status dnat ct original proto-dst 53 "
+                            "meta skuid %s counter name dropped drop; ",
+                            list->str);
 }
 
-/* Rules about the addresses that a tunnel has: field is "saddr" or "daddr". */
+/* By uid, where BPF cannot be had. */
+
+/* One rule a family. */
 static void
-append_addresses (GString *text, const char *field, const GArray *held, const char *verdict)
+append_destinations (GString *text, const GArray *prefixes, const char *verdict)
 {
-  if (held && held->len > MAX_ADDRESSES) {
-    append_rules (text, field, held, verdict);
-    return;
-  }
-  for (guint i = 0; held && i < held->len; i++) {
-    const CgPrefix *prefix = &g_array_index (held, CgPrefix, i);
-    g_autofree char *address = cg_prefix_to_address (prefix);
-    append_first_glance (text, field, prefix);
-    g_string_append_printf (text, "%s %s %s %s; ", keyword (prefix->family), field, address,
-                            verdict);
+  for (guint i = 0; prefixes && i < prefixes->len; i++) {
+    const CgPrefix *prefix = &g_array_index (prefixes, CgPrefix, i);
+    g_autofree char *cidr = cg_prefix_to_string (prefix);
+    g_string_append_printf (text, "%s daddr %s %s; ", keyword (prefix->family), cidr, verdict);
   }
 }
 
-/* Where the tunnel's own packets go: what WireGuard said when this was written, and what its own
- * packets showed since (see append_learning). */
-static void
-append_endpoints (GString *text, const CgWireguard *wireguard)
-{
-  static const char *const types[CG_N_FAMILIES] = {"ipv4_addr", "ipv6_addr"};
-  for (guint family = 0; family < CG_N_FAMILIES; family++) {
-    char number = cg_families[family] == AF_INET6 ? '6' : '4';
-    guint count = 0;
-    g_string_append_printf (text, "set " CG_NFT_ENDPOINTS "%c { type %s . inet_service; ", number,
-                            types[family]);
-    for (guint i = 0; wireguard->endpoints && i < wireguard->endpoints->len; i++) {
-      const CgEndpoint *endpoint = &g_array_index (wireguard->endpoints, CgEndpoint, i);
-      char address[INET6_ADDRSTRLEN];
-      if (endpoint->address.family != cg_families[family])
-        continue;
-      inet_ntop (cg_families[family], endpoint->address.address, address, sizeof address);
-      g_string_append_printf (text, "%s%s . %u", count++ ? ", " : "elements = { ", address,
-                              endpoint->port);
-    }
-    g_string_append (text, count > 0 ? " }; }; " : "}; ");
-    g_string_append_printf (text, "set learned%c { type %s . inet_service; " LEARNED "}; ", number,
-                            types[family]);
-  }
-}
-
-/* Their ports say nothing. OpenVPN's (data channel offload): others can have it beside it, on
- * another address or interface, and behind it, of which no event tells; by TCP it is its own socket
- * that sends. VXLAN and Geneve send from any. */
 static gboolean
 is_known_by_priority (const CgTunnel *tunnel)
 {
@@ -221,188 +193,129 @@ is_known_by_priority (const CgTunnel *tunnel)
   return g_strv_contains (kinds, tunnel->kind);
 }
 
-/* The tunnel's own packets, into which the kernel has wrapped those of the confined: they keep the
- * program's socket. WireGuard's are known by the port that its sockets hold while it is up, so that
- * no program can have it, and by its mark, which takes CAP_NET_ADMIN to set; without a mark by
- * where they go, because of the moment when the port is free already and the guard not yet another.
- */
+/* The tunnel's own packets keep the program's socket. WireGuard's are known by the port that its
+ * sockets hold while it is up, and by its mark, which takes CAP_NET_ADMIN to set. */
 static void
 append_own_packets (GString *text, const CgTunnel *tunnel)
 {
   const CgWireguard *wireguard = &tunnel->wireguard;
-  g_string_append (text, "chain own { meta l4proto " WRAPPERS " accept; ");
+  g_string_append (text, "meta l4proto " WRAPPERS " accept; ");
   if (is_known_by_priority (tunnel))
     g_string_append (text, "meta l4proto udp meta priority " PRIORITY_WRAPPED " accept; ");
   if (wireguard->port && wireguard->mark)
     g_string_append_printf (text, "udp sport %u meta mark 0x%08x accept; ", wireguard->port,
                             wireguard->mark);
-  for (guint i = 0; i < CG_N_FAMILIES && wireguard->port && !wireguard->mark; i++) {
-    const char *family = keyword (cg_families[i]);
-    char number = cg_families[i] == AF_INET6 ? '6' : '4';
-    g_string_append_printf (text,
-                            "udp sport %u %s daddr . udp dport @" CG_NFT_ENDPOINTS "%c accept; "
-                            "udp sport %u %s daddr . udp dport @learned%c accept; ",
-                            wireguard->port, family, number, wireguard->port, family, number);
-  }
-  g_string_append (text, "}; ");
+  else if (wireguard->port)
+    g_string_append_printf (text, "udp sport %u accept; ", wireguard->port);
 }
 
-/* A peer may move. What WireGuard itself makes, as handshakes, belongs to no program and shows
- * where to; it makes one 15 seconds after it last heard from the peer. */
+/* The chain of one gateway: what its confined may send. */
 static void
-append_learning (GString *text, const CgWireguard *wireguard)
-{
-  for (guint i = 0; i < CG_N_FAMILIES && wireguard->port && !wireguard->mark; i++)
-    g_string_append_printf (text, "udp sport %u update @learned%c { %s daddr . udp dport }; ",
-                            wireguard->port, cg_families[i] == AF_INET6 ? '6' : '4',
-                            keyword (cg_families[i]));
-}
-
-/* The ways that are left to the confined, the tunnel first since most goes there, and what becomes
- * of what takes another. A connection is reset, on its own side alone: connect(2) would otherwise
- * hang, and a connection from before would outlive its program, sending what belongs to nobody any
- * more. Other calls get EPERM. */
-static void
-append_ways (GString *text, const CgTunnel *tunnel)
+append_gateway (GString *text, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
-  g_string_append (text, "chain stop { counter name dropped; "
-                         "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
-                         "chain ways { " NO_MULTIPATH);
+  g_autofree char *ways = g_strdup_printf ("ways-%u", tunnel->table);
+  g_string_append_printf (text, "chain %s { " NO_MULTIPATH, ways);
   if (gateway->interface)
     g_string_append_printf (
         text, "%soifname \"%s\" %saccept; ",
         gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "", gateway->interface,
         is_known_by_priority (tunnel) ? "meta priority set " PRIORITY_WRAPPED " " : "");
-  g_string_append (text, "oifname \"lo\" accept; ");
-  append_rules (text, "daddr", gateway->bypass, "accept");
-  g_string_append (text, "jump own; goto stop; }; ");
-}
-
-/* Questions for names go to the name servers of the gateway alone, loopback included: whoever
- * listens there asks in its own name, by its own way. Those of DNS=auto are what the other end of
- * the tunnel says, so they are asked by the tunnel and by no other way, wherever they are. If they
- * are still to be found out, nobody is.
- * The tunnel's own packets are no questions, whatever their port. */
-static void
-append_confined (GString *text, const CgGateway *gateway)
-{
-  if (gateway->dns_mode == CG_DNS_NONE) {
-    g_string_append (text, "chain confined { goto ways; }; ");
-    return;
+  g_string_append (text, "oifname \"lo\" fib saddr type local accept; ");
+  append_destinations (text, gateway->bypass, "fib saddr type local accept");
+  g_string_append (text, "goto stop; }; ");
+  g_string_append_printf (text, "chain gateway-%u { ", tunnel->table);
+  append_own_packets (text, tunnel);
+  if (gateway->dns_mode != CG_DNS_NONE) {
+    for (guint i = 0; i < gateway->dns->len; i++) {
+      const CgPrefix *server = &g_array_index (gateway->dns, CgPrefix, i);
+      g_autofree char *address = cg_prefix_to_address (server);
+      g_string_append_printf (text, "th dport 53 meta l4proto { tcp, udp } %s daddr %s goto %s; ",
+                              keyword (server->family), address, ways);
+    }
+    g_string_append (text, "th dport 53 meta l4proto { tcp, udp } goto stop; ");
   }
-  g_autofree char *then =
-      gateway->dns_mode == CG_DNS_AUTO && gateway->interface ? g_strdup_printf (
-                                                                   "oifname \"%s\" goto ways",
-                                                                   gateway->interface)
-                                                             : g_strdup ("goto ways");
-  g_string_append (text, "chain questions { jump own; ");
-  if (gateway->dns_mode != CG_DNS_AUTO || gateway->interface)
-    append_rules (text, "daddr", gateway->dns, then);
-  g_string_append (text, "goto stop; }; chain confined { th dport 53 meta l4proto { tcp, udp } "
-                         "goto questions; goto ways; }; ");
+  g_string_append_printf (text, "goto %s; }; ", ways);
 }
 
-/* Drops what takes another interface (which: "oifname" or "iifname") than those whose addresses
- * these are: other ones may carry the same. The caller owns the result. */
-static char *
-unless_owner (const CgTunnel *tunnel, const char *which)
+static void
+append_choice (GString *text, const GArray *guarded, const GArray *others)
 {
-  g_autoptr (GString) rule = g_string_new (NULL);
-  g_string_append_printf (rule, "%s != \"lo\"", which);
-  if (tunnel->gateway->interface)
-    g_string_append_printf (rule, " %s != \"%s\"", which, tunnel->gateway->interface);
-  for (guint i = 0; tunnel->sharers && i < tunnel->sharers->len; i++)
-    g_string_append_printf (rule, " %s != \"%s\"", which, (const char *) tunnel->sharers->pdata[i]);
-  return g_strconcat (rule->str, " counter name dropped drop", NULL);
+  g_autoptr (GString) rest = g_string_new (NULL);
+  if (append_uids (rest, others))
+    g_string_append_printf (text, "meta skuid %s oifname != \"lo\" goto stop; ", rest->str);
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    g_autoptr (GString) list = g_string_new (NULL);
+    if (append_uids (list, one->uids))
+      g_string_append_printf (text, "meta skuid %s goto gateway-%u; ", list->str,
+                              one->tunnel->table);
+  }
+}
+
+/* What stands is emptied in the transaction that fills it: its chains stay, so that a packet meets
+ * all old rules or all new ones. To be emptied, it must be there. */
+static void
+append_emptying (GString *text)
+{
+  g_autoptr (GString) flushes = g_string_new ("flush table inet " CG_GUARD_TABLE_NAME "; ");
+  g_string_append (text, "table inet " CG_GUARD_TABLE_NAME " { ");
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    char number = digit (cg_families[i]);
+    const char *type = cg_families[i] == AF_INET6 ? "ipv6_addr" : "ipv4_addr";
+    g_string_append_printf (text,
+                            "set addresses%c { type %s; }; set former%c { type %s; }; "
+                            "set homes%c { type %s . ifname; }; ",
+                            number, type, number, type, number, type);
+    g_string_append_printf (flushes,
+                            "flush set inet " CG_GUARD_TABLE_NAME " addresses%c; "
+                            "flush set inet " CG_GUARD_TABLE_NAME " former%c; "
+                            "flush set inet " CG_GUARD_TABLE_NAME " homes%c; ",
+                            number, number, number);
+  }
+  g_string_append_printf (text, "}; %s", flushes->str);
+}
+
+/* What belongs to no program, or is for none. */
+static void
+append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
+{
+  if (by_uid) {
+    g_string_append_printf (text,
+                            "chain output { type filter hook output priority %d; policy accept; ",
+                            PRIORITY_OUTPUT);
+    append_choice (text, guarded, by_uid);
+    g_string_append (text, "}; ");
+  }
+  g_string_append_printf (
+      text,
+      "chain postrouting { type filter hook postrouting priority %d; policy accept; "
+      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; ",
+      PRIORITY_POSTROUTING);
+  append_redirected (text, guarded);
+  if (by_uid)
+    append_choice (text, guarded, by_uid);
+  g_string_append_printf (
+      text,
+      "}; chain prerouting { type filter hook prerouting priority %d; policy accept; "
+      "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; }; }",
+      PRIORITY_PREROUTING);
 }
 
 char *
-cg_guard_text (const CgTunnel *tunnel, const GArray *more)
+cg_guard_text (const GArray *guarded, const GArray *by_uid)
 {
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autofree char *table = cg_nft_table_of (tunnel->gateway->name);
-  g_autofree char *leaves = unless_owner (tunnel, "oifname");
-  g_autofree char *comes = unless_owner (tunnel, "iifname");
-  g_autoptr (GArray) uids = all_uids (tunnel->gateway->uids, more);
-
-  g_string_append_printf (text, TABLE "%s { counter dropped { }; ", table);
-  append_uids (text, uids);
-  append_endpoints (text, &tunnel->wireguard);
-  append_own_packets (text, tunnel);
-  append_ways (text, tunnel);
-  append_confined (text, tunnel->gateway);
-
-  g_string_append_printf (
-      text, "chain output { type filter hook output priority %d; policy accept; ", PRIORITY_OUTPUT);
-  if (uids->len > 0)
-    append_choice (text, uids);
-  else
-    g_string_append (text, ANYBODY);
-  append_learning (text, &tunnel->wireguard);
-  append_addresses (text, "saddr", tunnel->held, leaves);
-  g_string_append_printf (
-      text, "}; chain prerouting { type filter hook prerouting priority %d; policy accept; ",
-      PRIORITY_PREROUTING);
-  if (uids->len > 0)
-    append_addresses (text, "daddr", tunnel->held, comes);
-  g_string_append (text, "}; }");
+  append_emptying (text);
+  g_string_append (text, "table inet " CG_GUARD_TABLE_NAME " { counter dropped { }; ");
+  for (guint i = 0; i < CG_N_FAMILIES; i++)
+    append_sets (text, guarded, cg_families[i]);
+  append_holding (text, "source", "saddr", "oifname");
+  append_holding (text, "destination", "daddr", "iifname");
+  if (by_uid)
+    g_string_append (text, "chain stop { counter name dropped drop; }; ");
+  for (guint i = 0; by_uid && i < guarded->len; i++)
+    append_gateway (text, g_array_index (guarded, CgGuarded, i).tunnel);
+  append_base_chains (text, guarded, by_uid);
   return g_strdup (text->str);
-}
-
-/* To delete a table that is not there is an error, to add one that is there is none. */
-static char *
-removal_of (const char *table)
-{
-  return g_strdup_printf ("table inet %s; delete table inet %s", table, table);
-}
-
-char *
-cg_guard_removal (const char *gateway)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  return removal_of (table);
-}
-
-char *
-cg_guard_unshielding (const char *gateway)
-{
-  g_autofree char *shield = cg_nft_shield_of (gateway);
-  return removal_of (shield);
-}
-
-char *
-cg_guard_shield (const char *gateway, const char *text)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  g_autofree char *shield = cg_nft_shield_of (gateway);
-  g_autofree char *before = cg_guard_unshielding (gateway);
-  return g_strdup_printf ("%s; " TABLE "%s%s", before, shield,
-                          text + strlen (TABLE) + strlen (table));
-}
-
-char *
-cg_guard_owned (const char *gateway, const char *text, guint serial)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  g_autofree char *owned = cg_nft_owned_of (gateway, serial);
-  return g_strdup_printf (TABLE "%s { flags owner; %s", owned,
-                          text + strlen (TABLE) + strlen (table) + strlen (" { "));
-}
-
-char *
-cg_guard_emptying (const char *gateway)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  return g_strdup_printf ("flush table inet %s; flush set inet %s " CG_NFT_UIDS
-                          "; flush set inet %s " CG_NFT_ENDPOINTS
-                          "4; flush set inet %s " CG_NFT_ENDPOINTS "6",
-                          table, table, table, table);
-}
-
-char *
-cg_guard_creation (const char *gateway)
-{
-  g_autofree char *table = cg_nft_table_of (gateway);
-  return g_strdup_printf ("create table inet %s", table);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "guard.h"
 #include "firewall.h"
 #include "netlink.h"
 
@@ -22,6 +23,7 @@ typedef struct {
 struct CgInterest {
   GArray *interfaces; /* Interface */
   GArray *tables;     /* guint32 */
+  gboolean has_guard, has_bypass;
 };
 
 CgInterest *
@@ -100,6 +102,13 @@ cg_interest_set_tables (CgInterest *interest, const guint32 *tables, gsize n)
 }
 
 void
+cg_interest_set_machine (CgInterest *interest, gboolean has_guard, gboolean has_bypass)
+{
+  interest->has_guard = has_guard;
+  interest->has_bypass = has_bypass;
+}
+
+void
 cg_interest_refresh (CgInterest *interest)
 {
   for (guint i = 0; i < interest->interfaces->len; i++) {
@@ -130,6 +139,14 @@ is_any (const CgInterest *interest)
   return find_interface (interest->interfaces, CG_ANY_INTERFACE) != NULL;
 }
 
+static gboolean
+has_udp_port (const struct nlmsghdr *message)
+{
+  g_autoptr (GArray) links = g_array_new (FALSE, FALSE, sizeof (CgLink));
+  return cg_rtnl_parse_link (message, links) && links->len > 0 &&
+         g_array_index (links, CgLink, 0).port;
+}
+
 /* A name of ours that another index has now, or an index of ours that has another name now or is
  * gone. */
 static CgConcern
@@ -152,7 +169,9 @@ link_concern (CgInterest *interest, const struct nlmsghdr *message)
     else if (named && !gone)
       interface->ifindex = ifindex;
   }
-  return ours ? CG_CONCERN_TUNNEL : CG_CONCERN_NONE;
+  if (ours)
+    return CG_CONCERN_TUNNEL;
+  return interest->has_guard && has_udp_port (message) ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 static gboolean
@@ -168,8 +187,9 @@ static CgConcern
 address_concern (const CgInterest *interest, const struct nlmsghdr *message)
 {
   const struct ifaddrmsg *header = mnl_nlmsg_get_payload (message);
-  return has_index (interest, header->ifa_index) || is_any (interest) ? CG_CONCERN_TUNNEL
-                                                                      : CG_CONCERN_NONE;
+  if (has_index (interest, header->ifa_index) || is_any (interest))
+    return CG_CONCERN_TUNNEL;
+  return interest->has_guard ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 /* A reverse path filter of a tunnel, or of all interfaces. What is written to /proc/sys is nobody's
@@ -205,7 +225,9 @@ route_concern (const CgInterest *interest, const struct nlmsghdr *message)
   guint32 table = attribute ? mnl_attr_get_u32 (attribute) : header->rtm_table;
   gboolean ours = header->rtm_protocol == CG_PROTOCOL || has_table (interest->tables, table) ||
                   cg_facts_table_is_derived (table);
-  return ours ? CG_CONCERN_LOSS : CG_CONCERN_NONE;
+  if (ours)
+    return CG_CONCERN_LOSS;
+  return interest->has_bypass && table == RT_TABLE_MAIN ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 /* What of a message is always there, and what is made of one that is shorter. */
@@ -307,8 +329,8 @@ cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culp
   const struct nlattr *attribute =
       find_attribute (message, sizeof (struct nfgenmsg), CG_NFT_TABLE, MNL_TYPE_NUL_STRING);
   const char *table = attribute ? mnl_attr_get_str (attribute) : "";
-  CgConcern concern = g_str_has_prefix (table, CG_NFT_PREFIX) ? CG_CONCERN_LOSS
-                      : is_about_check (message, table)       ? CG_CONCERN_CHECK
-                                                              : CG_CONCERN_NONE;
+  CgConcern concern = g_str_equal (table, CG_GUARD_TABLE_NAME) ? CG_CONCERN_LOSS
+                      : is_about_check (message, table)        ? CG_CONCERN_CHECK
+                                                               : CG_CONCERN_NONE;
   return blame (concern, message, own, culprit);
 }

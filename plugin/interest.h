@@ -11,7 +11,8 @@ typedef enum {
   CG_CONCERN_NONE,
   CG_CONCERN_TUNNEL, /* an interface that is a tunnel, or loopback, may not be what it was */
   CG_CONCERN_LOSS,   /* somebody else touched what is ours, or our tables */
-  CG_CONCERN_CHECK,  /* a firewall's reverse path check may not be what it was (firewall.h) */
+  CG_CONCERN_CHECK,  /* a firewall's reverse path check (firewall.h), or what the guard knows of the
+                        machine, may not be what it was */
 } CgConcern;
 
 /* Who did it: what the kernel says of who asked for it. */
@@ -38,6 +39,10 @@ gboolean cg_interest_set_interfaces (CgInterest *interest, const char *const *na
 /* From now on also in these n tables, beside all those that cg_facts_table_candidate derives.
  * TRUE likewise. */
 gboolean cg_interest_set_tables (CgInterest *interest, const guint32 *tables, gsize n);
+
+/* From now on also in the addresses of all interfaces and in tunnels that take packets out of UDP,
+ * for a guard, and in the routes of table main, for bypasses. */
+void cg_interest_set_machine (CgInterest *interest, gboolean has_guard, gboolean has_bypass);
 
 /* Asks the kernel which indexes the interfaces have now: after names were set, or messages lost. */
 void cg_interest_refresh (CgInterest *interest);

@@ -13,7 +13,7 @@
 
 typedef int (*Command) (const CgOptions *options, const char *const *arguments);
 
-enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2, TAKES_NO_COPY = 4, CHANGES = 8 };
+enum { TAKES_DRY_RUN = 1, TAKES_JSON = 2, CHANGES = 4 };
 
 static const struct {
   const char *name;
@@ -29,7 +29,7 @@ static const struct {
     {"status", cg_command_status, TAKES_JSON, "[GATEWAY...]",
      "what should be, what is, what differs"},
     {"check", cg_command_check, 0, "[FILE...]", "validate configuration, touching nothing"},
-    {"monitor", cg_command_monitor, TAKES_NO_COPY | CHANGES, "",
+    {"monitor", cg_command_monitor, CHANGES, "",
      "stay, follow the tunnels, repair what others break"},
     {"attach", cg_command_attach, CHANGES, "CONNECTION [KEY=VALUE...]",
      "keep a gateway in a NetworkManager profile's user data"},
@@ -71,8 +71,6 @@ run_command (const CgOptions *options, const char *const *words)
       return bad_usage ("--dry-run does not go with", words[0]);
     if (options->json && !(commands[i].traits & TAKES_JSON))
       return bad_usage ("--json does not go with", words[0]);
-    if (options->no_copy && !(commands[i].traits & TAKES_NO_COPY))
-      return bad_usage ("--no-copy does not go with", words[0]);
     /* whoever no longer listens to what we say must not end a change half way */
     if ((commands[i].traits & CHANGES) && !options->dry_run)
       signal (SIGPIPE, SIG_IGN);
@@ -110,14 +108,12 @@ main (int argc, char **argv)
 {
   g_autofree char *config_dir = NULL, *runtime_dir = NULL;
   g_auto (GStrv) words = NULL;
-  gboolean dry_run = FALSE, json = FALSE, no_copy = FALSE;
+  gboolean dry_run = FALSE, json = FALSE;
   gboolean verbose = FALSE, quiet = FALSE, version = FALSE, help = FALSE;
   const GOptionEntry entries[] = {
       {"dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run,
        "With reapply and remove: print the operations and change nothing", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "With status: print JSON", NULL},
-      {"no-copy", 0, 0, G_OPTION_ARG_NONE, &no_copy,
-       "With monitor: keep no second copy of the guards", NULL},
       {"config-dir", 0, 0, G_OPTION_ARG_FILENAME, &config_dir,
        "Where the gateways' files are (" CG_CONFIG_DIR ")", "DIR"},
       {"runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &runtime_dir,
@@ -163,7 +159,6 @@ main (int argc, char **argv)
       .runtime_dir = runtime_dir ? runtime_dir : CG_RUNTIME_DIR,
       .dry_run = dry_run,
       .json = json,
-      .no_copy = no_copy,
   };
   return end (run_command (&options, (const char *const *) words));
 }

@@ -7,7 +7,6 @@
 
 #include "commands.h"
 #include "interest.h"
-#include "owned.h"
 #include "removed.h"
 #include "repair.h"
 #include "resolve.h"
@@ -60,7 +59,6 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
 typedef struct {
   GVariant *shelf, *answers;
   gboolean was_read, is_complete;
-  const char *owned;
   const GError *error;
 } Findings;
 
@@ -77,10 +75,16 @@ report_new (const CgConfig *config, const Findings *found)
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }
+  gboolean has_guard = FALSE, has_bypass = FALSE;
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    has_guard = has_guard || gateway->guard != CG_GUARD_NO;
+    has_bypass = has_bypass || (gateway->guard != CG_GUARD_NO && gateway->bypass->len > 0);
+  }
   g_autofree char *why = found->error ? g_utf8_make_valid (found->error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbmss)", found->shelf, found->answers,
-                        &interfaces, &tables, found->was_read, found->is_complete, why,
-                        found->owned);
+  return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbbbms)", found->shelf, found->answers,
+                        &interfaces, &tables, found->was_read, found->is_complete, has_guard,
+                        has_bypass, why);
 }
 
 /* The monitor is to know when nothing but others' answers are waited for. */
@@ -107,36 +111,9 @@ list_names (const CgConfig *config, const char *runtime_dir, gboolean released)
   return names;
 }
 
-/* Where there never was a copy of the guards there may be no kernel for it; one that cannot be
- * brought up to date may hold too much, and goes on until it can. */
-static char *
-own_guards (const CgMonitorRun *run,
-            const CgConfig *config,
-            const char *const *released,
-            int *given,
-            gboolean *is_complete)
-{
-  g_autoptr (GError) error = NULL;
-  if (run->options->no_copy)
-    return g_strdup ("");
-  char *sum =
-      cg_own_guards (config, run->options->runtime_dir, released, run->owned, given, &error);
-  if (sum)
-    return sum;
-  g_info ("no copy of the guards: %s", error->message);
-  *is_complete = *is_complete && !*run->owned;
-  return g_strdup (run->owned);
-}
-
-/* All is to be looked at, even what no gateway needs any more, if nobody has released anything. The
- * copy of the guards follows whatever became of that: it is a plan of its own. */
-static char *
-apply (const CgMonitorRun *run,
-       const CgConfig *config,
-       CgLock *lock,
-       int *given,
-       gboolean *is_complete,
-       GError **error)
+/* All is to be looked at, even what no gateway needs any more, if none was released by hand. */
+static void
+apply (const CgMonitorRun *run, const CgConfig *config, CgLock *lock, GError **error)
 {
   const char *const all[] = {NULL};
   g_autoptr (GPtrArray) released = list_names (config, run->options->runtime_dir, TRUE);
@@ -145,9 +122,7 @@ apply (const CgMonitorRun *run,
   const char *const *names = *gone ? (const char *const *) others->pdata : all;
   gboolean is_due = !*gone || *names;
   gboolean done = is_due && cg_apply (run->options, config, names, CG_APPLY, error);
-  char *owned = own_guards (run, config, gone, given, is_complete);
   cg_end_run (run->options, config, names, done, lock);
-  return owned;
 }
 
 /* The gateways that there were when the last run read the directory; the first one takes those that
@@ -193,7 +168,7 @@ tell_faults (const CgMonitorRun *run, const CgConfig *config, int *status)
 }
 
 int
-cg_monitor_run (gpointer data, GVariant **report, int *given)
+cg_monitor_run (gpointer data, GVariant **report)
 {
   CgMonitorRun now = *(const CgMonitorRun *) data;
   CgOptions options = *now.options;
@@ -223,10 +198,10 @@ cg_monitor_run (gpointer data, GVariant **report, int *given)
   cg_answers_vouch (answers, options.runtime_dir);
 
   gboolean is_complete = !config->incomplete && !config->unanswered;
-  g_autofree char *owned = apply (run, config, &lock, given, &is_complete, &error);
+  apply (run, config, &lock, &error);
   if (error)
     status = CG_EXIT_FAILED;
-  const Findings found = {shelf, answers, was_read, is_complete, owned, error};
+  const Findings found = {shelf, answers, was_read, is_complete, error};
   *report = g_variant_ref_sink (report_new (config, &found));
   return status;
 }

@@ -16,18 +16,17 @@ typedef struct {
   int asking;      /* an eventfd(2): readable while the run waits for others, and changes nothing */
   gint64 read;     /* when the directory was last to be read, by g_get_monotonic_time() */
   gboolean silent;
-  const char *owned; /* the sum of the copy of the guards that the monitor keeps: see owned.h */
 } CgMonitorRun;
 
 /* The shelf and the answers for the next run; the interfaces that are tunnels (CG_ANY_INTERFACE for
  * one that is not known); the tables that Table= gives; whether the directory could be read, if it
  * was to be; whether all is known that there is to know (if not, a later run may find it without
- * any event); what the run failed of; the sum of the copy of the guards that is to be kept from now
- * on. */
-#define CG_MONITOR_REPORT "(" CG_SHELF CG_ANSWERS "aayaubbmss)"
+ * any event); whether a gateway has a guard, and whether one of these has a bypass; what the run
+ * failed of. */
+#define CG_MONITOR_REPORT "(" CG_SHELF CG_ANSWERS "aayaubbbbms)"
 
 /* A run over all gateways but those that were released by hand, as a CgWork: the same as
  * "custom-gateway reapply", but that a gateway whose file is bad stays in force as it was, and that
- * what was lost is back before anybody is asked (repair.h). data is a CgMonitorRun. Gives the
- * socket of a new copy of the guards. Returns an exit status of custom-gateway(8). */
-int cg_monitor_run (gpointer data, GVariant **report, int *given);
+ * what was lost is back before anybody is asked (repair.h). data is a CgMonitorRun.
+ * Returns an exit status of custom-gateway(8). */
+int cg_monitor_run (gpointer data, GVariant **report);

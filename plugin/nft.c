@@ -9,8 +9,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "nft-uids.h"
-
 /* So many looks in a row that others disturbed are no accident. */
 #define MAX_LOOKS 16
 
@@ -35,31 +33,11 @@ objects_new (void)
   return objects;
 }
 
-static void
-guard_found_clear (gpointer guard)
+void
+cg_table_found_clear (CgTableFound *found)
 {
-  g_free (((CgGuardFound *) guard)->gateway);
-  g_free (((CgGuardFound *) guard)->fingerprint);
-  g_array_unref (((CgGuardFound *) guard)->uids);
-}
-
-GArray *
-cg_guards_found_new (void)
-{
-  GArray *guards = g_array_new (FALSE, FALSE, sizeof (CgGuardFound));
-  g_array_set_clear_func (guards, guard_found_clear);
-  return guards;
-}
-
-const CgGuardFound *
-cg_guards_find (const GArray *guards, const char *gateway)
-{
-  for (guint i = 0; i < guards->len; i++) {
-    const CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
-    if (g_str_equal (guard->gateway, gateway))
-      return guard;
-  }
-  return NULL;
+  g_clear_pointer (&found->unseen, g_free);
+  g_clear_pointer (&found->fingerprint, g_free);
 }
 
 static gboolean
@@ -75,8 +53,6 @@ parse_object (const struct nlmsghdr *message, GArray *objects)
       continue;
     if (mnl_attr_validate (attribute, MNL_TYPE_NUL_STRING) < 0)
       return FALSE;
-    if (!g_str_has_prefix (mnl_attr_get_str (attribute), CG_NFT_PREFIX))
-      return TRUE;
     Object object = {
         .table = g_strdup (mnl_attr_get_str (attribute)),
         .attributes = g_bytes_new ((const guint8 *) message + header, message->nlmsg_len - header),
@@ -224,47 +200,53 @@ sum_objects (GChecksum *checksum, const GArray *objects, const char *table, guin
   }
 }
 
-/* A shield that stands was left by a run that did not come to its end: with the guard, if that
- * stands too, it is one guard, and not as it should be; alone its fingerprint, in which its name
- * is, is none that we kept. */
-static void
-add_guard (GArray *guards, CgGuardFound *guard)
+static gboolean
+has_object (const GArray *objects, const char *table)
 {
-  for (guint i = 0; i < guards->len; i++) {
-    CgGuardFound *other = &g_array_index (guards, CgGuardFound, i);
-    if (!g_str_equal (other->gateway, guard->gateway))
-      continue;
-    g_array_append_vals (other->uids, guard->uids->data, guard->uids->len);
-    cg_uids_normalise (other->uids);
-    other->dropped += guard->dropped;
-    *other->fingerprint = '\0';
-    guard_found_clear (guard);
-    return;
+  for (guint i = 0; i < objects->len; i++)
+    if (g_str_equal (g_array_index (objects, Object, i).table, table))
+      return TRUE;
+  return FALSE;
+}
+
+/* The elements of all sets that the objects are about. */
+static gboolean
+dump_elements (
+    CgNetlink *netlink, const char *table, const GArray *sets, GArray *elements, GError **error)
+{
+  for (guint i = 0; i < sets->len; i++) {
+    const Object *set = &g_array_index (sets, Object, i);
+    gsize size;
+    gconstpointer bytes = g_bytes_get_data (set->attributes, &size);
+    const struct nlattr *attr; /* "attr" is libmnl's word: the macro names it */
+    mnl_attr_for_each_payload (bytes, size)
+    {
+      if (mnl_attr_get_type (attr) == NFTA_SET_NAME &&
+          mnl_attr_validate (attr, MNL_TYPE_NUL_STRING) >= 0 &&
+          !dump (netlink, NFT_MSG_GETSETELEM, table, mnl_attr_get_str (attr), parse_object,
+                 elements, error))
+        return FALSE;
+    }
   }
-  g_array_append_vals (guards, guard, 1);
+  return TRUE;
 }
 
 static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
-               const char *gateway,
-               GArray *tables,
-               GArray *chains,
-               GArray *guards,
+               const GArray *tables,
+               CgTableFound *found,
                GError **error)
 {
+  g_autoptr (GArray) chains = objects_new ();
   g_autoptr (GArray) rules = objects_new ();
   g_autoptr (GArray) sets = objects_new ();
-  g_autoptr (GArray) counters = objects_new ();
   g_autoptr (GArray) elements = objects_new ();
-  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
-  if (!dump (netlink, NFT_MSG_GETRULE, table, NULL, parse_object, rules, error) ||
+  g_autoptr (GArray) counters = objects_new ();
+  if (!dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error) ||
+      !dump (netlink, NFT_MSG_GETRULE, table, NULL, parse_object, rules, error) ||
       !dump (netlink, NFT_MSG_GETSET, table, NULL, parse_object, sets, error) ||
-      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_UIDS, cg_nft_parse_bounds, bounds, error) ||
-      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_ENDPOINTS "4", parse_object, elements,
-             error) ||
-      !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_ENDPOINTS "6", parse_object, elements,
-             error) ||
+      !dump_elements (netlink, table, sets, elements, error) ||
       !dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
     return FALSE;
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
@@ -273,86 +255,36 @@ look_at_table (CgNetlink *netlink,
   sum_objects (checksum, rules, table, NFTA_RULE_MAX);
   sum_objects (checksum, sets, table, NFTA_SET_EXPRESSIONS);
   sum_objects (checksum, elements, table, NFTA_SET_ELEM_LIST_MAX);
-  g_checksum_update (checksum, (const guchar *) bounds->data,
-                     (gssize) (bounds->len * sizeof (CgUidBound)));
-  CgGuardFound guard = {.gateway = g_strdup (gateway),
-                        .fingerprint = g_strdup (g_checksum_get_string (checksum)),
-                        .uids = cg_nft_uids (bounds),
-                        .dropped = count_packets (counters)};
-  add_guard (guards, &guard);
+  found->fingerprint = g_strdup (g_checksum_get_string (checksum));
+  found->dropped = count_packets (counters);
   return TRUE;
 }
 
-/* A monitor's copy is no guard of its own: whether it is right is for the monitor to know, and it
- * goes with it. While one takes the place of another there are two, with a gateway each. */
 static gboolean
-look_at_copy (CgNetlink *netlink,
-              const char *table,
-              const char *gateway,
-              GArray *guards,
-              GArray *copies,
-              GError **error)
-{
-  g_autoptr (GArray) counters = objects_new ();
-  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
-  if (!dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error) ||
-      (copies &&
-       !dump (netlink, NFT_MSG_GETSETELEM, table, CG_NFT_UIDS, cg_nft_parse_bounds, bounds, error)))
-    return FALSE;
-  for (guint i = 0; i < guards->len; i++) {
-    CgGuardFound *guard = &g_array_index (guards, CgGuardFound, i);
-    if (!g_str_equal (guard->gateway, gateway))
-      continue;
-    guard->dropped += count_packets (counters);
-    guard->is_owned = TRUE;
-  }
-  if (copies) {
-    CgGuardFound copy = {.gateway = g_strdup (gateway), .uids = cg_nft_uids (bounds)};
-    g_array_append_val (copies, copy);
-  }
-  return TRUE;
-}
-
-/* Looks at the guards and their shields, and then at the monitors' copies. */
-static gboolean
-look_once (CgNetlink *netlink, GArray *guards, GArray *copies, GError **error)
+look_once (CgNetlink *netlink, const char *table, CgTableFound *found, GError **error)
 {
   g_autoptr (GArray) tables = objects_new ();
-  g_autoptr (GArray) chains = objects_new ();
-  gboolean done = dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, parse_object, tables, error);
-  if (tables->len > 0)
-    done = done && dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error);
-  for (guint i = 0; done && i < 2 * tables->len; i++) {
-    const char *table = g_array_index (tables, Object, i % tables->len).table;
-    g_autofree char *gateway = NULL;
-    CgTableKind kind = cg_nft_kind_of (table, &gateway);
-    if (i < tables->len && (kind == CG_TABLE_GUARD || kind == CG_TABLE_SHIELD))
-      done = look_at_table (netlink, table, gateway, tables, chains, guards, error);
-    if (i >= tables->len && kind == CG_TABLE_OWNED)
-      done = look_at_copy (netlink, table, gateway, guards, copies, error);
-  }
-  return done;
+  if (!dump (netlink, NFT_MSG_GETTABLE, NULL, NULL, parse_object, tables, error))
+    return FALSE;
+  return !has_object (tables, table) || look_at_table (netlink, table, tables, found, error);
 }
 
 gboolean
 cg_nft_look (
-    CgNetlink *netlink, GArray *guards, GArray *copies, guint32 *generation, GError **error)
+    CgNetlink *netlink, const char *table, CgTableFound *found, guint32 *generation, GError **error)
 {
-  guint before = guards->len, copies_before = copies ? copies->len : 0;
   guint32 first, last;
   if (!cg_nft_generation (netlink, &first, error))
     return FALSE;
   for (guint i = 0; i < MAX_LOOKS; i++) {
-    if (!look_once (netlink, guards, copies, error) || !cg_nft_generation (netlink, &last, error))
+    if (!look_once (netlink, table, found, error) || !cg_nft_generation (netlink, &last, error))
       return FALSE;
     if (first == last) {
       if (generation)
         *generation = last;
       return TRUE;
     }
-    g_array_set_size (guards, before);
-    if (copies)
-      g_array_set_size (copies, copies_before);
+    cg_table_found_clear (found);
     first = last;
   }
   g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan.h"
-#include "guard.h"
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+
+#include "plan-guard.h"
 
 /* The metric of an IPv6 route that asks for none: IP6_RT_PRIO_USER, linux/ipv6_route.h. An IPv4
  * route then has 0. */
@@ -21,7 +22,9 @@ cg_plan_free (CgPlan *plan)
 {
   g_array_unref (plan->rules);
   g_array_unref (plan->routes);
-  g_array_unref (plan->guards);
+  g_array_unref (plan->entries);
+  g_free (plan->table_text);
+  g_free (plan->table_wide);
   g_array_unref (plan->filters);
   g_array_unref (plan->passes);
   g_array_unref (plan->ways_back);
@@ -120,96 +123,11 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
   }
 }
 
-static void
-guard_plan_clear (gpointer guard)
-{
-  g_free (((CgGuardPlan *) guard)->text);
-  g_free (((CgGuardPlan *) guard)->wide);
-}
-
-static void
-append_unknown (GArray *uids, const CgGuardFound *found, const GArray *known)
-{
-  for (guint i = 0; found && i < found->uids->len; i++)
-    cg_uids_append_rest (known, g_array_index (found->uids, CgUidRange, i), uids);
-}
-
-/* While a file is bad our rules and guards may hold uids that stand in no good one (scope.h); so
- * must the guard. */
-static GArray *
-uids_of_bad_files (const CgFacts *facts, const CgTunnel *tunnel, const CgGuardFound *found)
-{
-  GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
-  if (cg_config_is_complete (facts->config))
-    return uids;
-  g_autoptr (GArray) known = cg_facts_known_uids (facts);
-  for (guint i = 0; i < facts->rules->len; i++) {
-    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
-    if (rule->protocol == CG_PROTOCOL && rule->table == tunnel->table &&
-        !cg_uids_contain (known, rule->uids))
-      g_array_append_val (uids, rule->uids);
-  }
-  append_unknown (uids, found, known);
-  for (guint i = 0; i < facts->copies->len; i++) {
-    const CgGuardFound *copy = &g_array_index (facts->copies, CgGuardFound, i);
-    if (g_str_equal (copy->gateway, tunnel->gateway->name))
-      append_unknown (uids, copy, known);
-  }
-  return uids;
-}
-
-/* The text for that moment when others may not hold yet, or not any more, whom this guard is to let
- * go. */
-static char *
-wide_text (const CgTunnel *tunnel, const CgGuardFound *found, const GArray *more)
-{
-  g_autoptr (GArray) held = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
-  gboolean lets_go = FALSE;
-  g_array_append_vals (held, more->data, more->len);
-  g_array_append_vals (held, tunnel->gateway->uids->data, tunnel->gateway->uids->len);
-  cg_uids_normalise (held);
-  for (guint i = 0; found && i < found->uids->len; i++)
-    lets_go = lets_go || !cg_uids_contain (held, g_array_index (found->uids, CgUidRange, i));
-  if (!lets_go)
-    return NULL;
-  g_array_append_vals (held, found->uids->data, found->uids->len);
-  return cg_guard_text (tunnel, held);
-}
-
 static gboolean
 is_released (const CgTunnel *tunnel)
 {
   return cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
          cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
-}
-
-/* Of services that have ended the kernel may have connections to close yet, for minutes, and nobody
- * can tell when it is done. */
-static gboolean
-may_be_closing (const CgTunnel *tunnel)
-{
-  return tunnel->held && tunnel->held->len > 0;
-}
-
-static void
-plan_guard (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
-{
-  const CgGateway *gateway = tunnel->gateway;
-  if (gateway->guard == CG_GUARD_NO || (is_released (tunnel) && !gateway->stopped))
-    return;
-  const CgGuardFound *found = cg_guards_find (facts->guards, gateway->name);
-  g_autoptr (GArray) more = uids_of_bad_files (facts, tunnel, found);
-  gboolean holds_somebody = gateway->uids->len > 0 || more->len > 0;
-  if (!holds_somebody && !may_be_closing (tunnel))
-    return; /* its services are to be started yet, or not known */
-  CgGuardPlan guard = {
-      .gateway = gateway->name,
-      .table = tunnel->table,
-      .required = gateway->guard == CG_GUARD_REQUIRED && holds_somebody,
-      .text = cg_guard_text (tunnel, more),
-      .wide = wide_text (tunnel, found, more),
-  };
-  g_array_append_val (plan->guards, guard);
 }
 
 /* The value that the interface has without us. */
@@ -315,8 +233,7 @@ cg_plan_empty (void)
   CgPlan *plan = g_new0 (CgPlan, 1);
   plan->rules = cg_rules_new ();
   plan->routes = cg_routes_new ();
-  plan->guards = g_array_new (FALSE, TRUE, sizeof (CgGuardPlan));
-  g_array_set_clear_func (plan->guards, guard_plan_clear);
+  plan->entries = g_array_new (FALSE, TRUE, sizeof (CgGuardEntry));
   plan->filters = g_array_new (FALSE, TRUE, sizeof (CgFilter));
   plan->passes = g_array_new (FALSE, TRUE, sizeof (CgPass));
   plan->ways_back = cg_rules_new ();
@@ -338,10 +255,10 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
         plan_family (plan, tunnel, cg_families[family]);
     for (guint family = 0; family < CG_N_FAMILIES; family++)
       plan_passes (plan, facts, tunnel, cg_families[family]);
-    plan_guard (plan, facts, tunnel);
     plan_filter (plan, facts, tunnel);
     plan_resolvconf (plan, facts, tunnel);
   }
+  cg_plan_guard (plan, facts, released);
   g_array_sort (plan->rules, cg_rule_compare);
   g_array_sort (plan->routes, cg_route_compare);
   return plan;

@@ -21,15 +21,6 @@ typedef struct {
   int now;   /* that it has */
 } CgFilter;
 
-/* A guard that should stand in nftables. */
-typedef struct {
-  const char *gateway; /* the config's */
-  guint32 table;       /* the gateway's routing table */
-  gboolean required;
-  char *text; /* as cg_guard_text has it */
-  char *wide; /* the same, and it holds whom it holds now, too: NULL if it lets nobody go */
-} CgGuardPlan;
-
 /* What a gateway's own resolv.conf should say. */
 typedef struct {
   const char *gateway; /* the config's */
@@ -41,9 +32,14 @@ typedef struct {
 
 /* What should stand in the kernel, and beside it. */
 typedef struct {
-  GArray *rules;   /* CgRule, sorted by cg_rule_compare */
-  GArray *routes;  /* CgRoute, sorted by cg_route_compare */
-  GArray *guards;  /* CgGuardPlan */
+  GArray *rules;  /* CgRule, sorted by cg_rule_compare */
+  GArray *routes; /* CgRoute, sorted by cg_route_compare */
+  GArray
+      *entries; /* CgGuardEntry, normalised: of the guard in BPF; empty if none is to be loaded */
+  char *
+      table_text; /* of its table in nftables, as cg_guard_text has it; NULL: there is to be none */
+  char
+      *table_wide; /* the same, and it holds whom rules hold now, too; NULL if it lets go of none */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
   GArray *passes;  /* CgPass: likewise, where a firewall filters */
   /* CgRule: where it lets nobody in, a check finds the tunnel by these, from the tunnel's own

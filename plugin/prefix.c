@@ -114,3 +114,12 @@ cg_prefix_to_string (const CgPrefix *prefix)
   g_autofree char *address = cg_prefix_to_address (prefix);
   return g_strdup_printf ("%s/%u", address, prefix->length);
 }
+
+gboolean
+cg_prefix_contains (const CgPrefix *whole, const CgPrefix *part)
+{
+  CgPrefix start = *part;
+  start.length = whole->length;
+  return whole->family == part->family && whole->length <= part->length &&
+         memcmp (cg_prefix_masked (&start).address, whole->address, sizeof start.address) == 0;
+}

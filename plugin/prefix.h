@@ -44,6 +44,9 @@ CgPrefix cg_prefix_masked (const CgPrefix *prefix);
 /* Whether the two are the same. */
 gboolean cg_prefix_equal (const CgPrefix *a, const CgPrefix *b);
 
+/* Whether every address of part is one of whole. */
+gboolean cg_prefix_contains (const CgPrefix *whole, const CgPrefix *part);
+
 /* Whether an array of CgPrefix has such a one. */
 gboolean cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix);
 

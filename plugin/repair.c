@@ -14,7 +14,7 @@ closes (const CgOp *op)
   case CG_STEP_ADD_RULE:
     return TRUE;
   case CG_STEP_GUARD:
-    return op->guard.how != CG_GUARD_REFILL;
+    return TRUE;
   default:
     return FALSE;
   }
@@ -56,7 +56,7 @@ put_back (const CgOptions *options,
   static const char *const all[] = {NULL};
   g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, error);
   g_autoptr (CgFacts) facts =
-      netlink ? cg_facts_gather (config, netlink, options->runtime_dir, error) : NULL;
+      netlink ? cg_facts_gather (config, netlink, options->runtime_dir, NULL, error) : NULL;
   if (!facts)
     return FALSE;
   g_auto (CgUnguarded) unguarded = {NULL};

@@ -101,6 +101,25 @@ cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname)
 }
 
 void
+cg_rtnl_get_links (struct nlmsghdr *request)
+{
+  request->nlmsg_type = RTM_GETLINK;
+  request->nlmsg_flags = NLM_F_DUMP;
+  mnl_nlmsg_put_extra_header (request, sizeof (struct ifinfomsg));
+  mnl_attr_put_u32 (request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+void
+cg_rtnl_get_route_to (struct nlmsghdr *request, const CgPrefix *address)
+{
+  request->nlmsg_type = RTM_GETROUTE;
+  struct rtmsg *header = mnl_nlmsg_put_extra_header (request, sizeof *header);
+  header->rtm_family = address->family;
+  header->rtm_dst_len = (guint8) (8 * cg_family_bytes (address->family));
+  mnl_attr_put (request, RTA_DST, cg_family_bytes (address->family), address->address);
+}
+
+void
 cg_rtnl_get_addresses (struct nlmsghdr *request, int family)
 {
   request->nlmsg_type = RTM_GETADDR;
@@ -193,23 +212,55 @@ is_within (const struct nlattr *part, const struct nlattr *whole)
   return mnl_attr_ok (part, (int) (end - (const char *) part));
 }
 
+/* The attribute of IFLA_INFO_DATA that holds the UDP port, in network order; 0 if the kind has
+ * none. */
+static guint16
+port_attribute (const char *kind)
+{
+  static const struct {
+    const char *kind;
+    guint16 attribute;
+  } kinds[] = {
+      {"vxlan", IFLA_VXLAN_PORT}, {"geneve", IFLA_GENEVE_PORT}, {"bareudp", IFLA_BAREUDP_PORT}};
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_equal (kinds[i].kind, kind))
+      return kinds[i].attribute;
+  return 0;
+}
+
+static guint16
+read_port (const struct nlattr *data, const char *kind)
+{
+  const guint16 attribute = port_attribute (kind);
+  const struct nlattr *part = mnl_attr_get_payload (data);
+  for (; attribute && is_within (part, data); part = mnl_attr_next (part))
+    if (mnl_attr_get_type (part) == attribute && mnl_attr_validate (part, MNL_TYPE_U16) >= 0)
+      return ntohs (mnl_attr_get_u16 (part));
+  return 0;
+}
+
 gboolean
 cg_rtnl_parse_link (const struct nlmsghdr *message, GArray *links)
 {
   static const Expected expected[] = {{IFLA_LINKINFO, MNL_TYPE_NESTED}, {0}};
   if (message->nlmsg_type != RTM_NEWLINK)
     return TRUE;
-  const struct nlattr *given[IFLA_LINKINFO + 1] = {NULL}, *info;
+  const struct nlattr *given[IFLA_LINKINFO + 1] = {NULL}, *info, *data = NULL;
   const struct ifinfomsg *header =
       open_message (message, sizeof *header, given, IFLA_LINKINFO, expected);
   if (!header || header->ifi_index <= 0)
     return FALSE;
   CgLink link = {.ifindex = (guint32) header->ifi_index, .flags = header->ifi_flags};
   for (info = given[IFLA_LINKINFO] ? mnl_attr_get_payload (given[IFLA_LINKINFO]) : NULL;
-       info && is_within (info, given[IFLA_LINKINFO]); info = mnl_attr_next (info))
+       info && is_within (info, given[IFLA_LINKINFO]); info = mnl_attr_next (info)) {
     if (mnl_attr_get_type (info) == IFLA_INFO_KIND &&
         mnl_attr_validate (info, MNL_TYPE_NUL_STRING) >= 0)
       g_strlcpy (link.kind, mnl_attr_get_str (info), sizeof link.kind);
+    if (mnl_attr_get_type (info) == IFLA_INFO_DATA)
+      data = info;
+  }
+  if (data)
+    link.port = read_port (data, link.kind);
   g_array_append_val (links, link);
   return TRUE;
 }

@@ -12,6 +12,7 @@ typedef struct {
   guint32 ifindex;
   guint32 flags; /* IFF_*, netdevice(7) */
   char kind[16]; /* "wireguard", "tun" ...; empty if the driver has none. Longer ones are cut. */
+  guint16 port;  /* UDP port of one that wraps packets into UDP (VXLAN, Geneve, bareudp), or 0 */
 } CgLink;
 
 typedef struct {
@@ -26,10 +27,14 @@ typedef struct {
  * CG_NETLINK_MESSAGE_MAX bytes of room. */
 void cg_rtnl_get_link (struct nlmsghdr *request, const char *ifname);
 /* Of all interfaces. */
+void cg_rtnl_get_links (struct nlmsghdr *request);
 void cg_rtnl_get_addresses (struct nlmsghdr *request, int family);
 void cg_rtnl_get_rules (struct nlmsghdr *request, int family);
 /* Of all tables if table is 0, of all protocols if protocol is 0. */
 void cg_rtnl_get_routes (struct nlmsghdr *request, int family, guint32 table, guint8 protocol);
+
+/* The route that root's packet to the address takes, as "ip route get" shows it. */
+void cg_rtnl_get_route_to (struct nlmsghdr *request, const CgPrefix *address);
 
 /* Changes, for cg_netlink_send; into a header likewise. */
 void cg_rtnl_put_rule (struct nlmsghdr *message, const CgRule *rule, gboolean add);

@@ -12,7 +12,7 @@
 #include "gateway.h"
 
 #define FILTERS "rp_filter" /* the directory of kept values, one file an interface */
-#define GUARDS  "guard"     /* likewise of guards, one file a gateway */
+#define TABLE   "table"     /* the file about the guard's table */
 #define POLL_US 5000        /* how often a lock that is held is tried again */
 
 static gboolean
@@ -131,54 +131,39 @@ cg_runtime_forget_filter (const char *runtime_dir, const char *ifname)
   g_unlink (path);
 }
 
-static void
-saved_guard_clear (gpointer saved)
+void
+cg_saved_table_clear (CgSavedTable *saved)
 {
-  CgSavedGuard *guard = saved;
-  g_free (guard->gateway);
-  g_free (guard->text);
-  g_free (guard->fingerprint);
-}
-
-GArray *
-cg_saved_guards_new (void)
-{
-  GArray *saved = g_array_new (FALSE, FALSE, sizeof (CgSavedGuard));
-  g_array_set_clear_func (saved, saved_guard_clear);
-  return saved;
+  g_clear_pointer (&saved->text, g_free);
+  g_clear_pointer (&saved->fingerprint, g_free);
 }
 
 void
-cg_runtime_load_guards (const char *runtime_dir, GArray *saved)
+cg_runtime_load_table (const char *runtime_dir, CgSavedTable *saved)
 {
-  g_autofree char *path = g_build_filename (runtime_dir, GUARDS, NULL);
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  for (const char *name; dir && (name = g_dir_read_name (dir));) {
-    g_autofree char *file = g_build_filename (path, name, NULL);
-    g_autofree char *text = NULL;
-    if (!cg_gateway_name_valid (name) || !g_file_get_contents (file, &text, NULL, NULL))
-      continue;
-    g_auto (GStrv) words = g_strsplit (g_strchomp (text), " ", 2);
-    if (g_strv_length (words) != 2)
-      continue;
-    CgSavedGuard guard = {g_strdup (name), g_strdup (words[0]), g_strdup (words[1])};
-    g_array_append_val (saved, guard);
-  }
+  g_autofree char *file = g_build_filename (runtime_dir, TABLE, NULL);
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents (file, &text, NULL, NULL))
+    return;
+  g_auto (GStrv) words = g_strsplit (g_strchomp (text), " ", 2);
+  if (g_strv_length (words) != 2)
+    return;
+  saved->text = g_strdup (words[0]);
+  saved->fingerprint = g_strdup (words[1]);
 }
 
 void
-cg_runtime_save_guard (const char *runtime_dir, const CgSavedGuard *saved)
+cg_runtime_save_table (const char *runtime_dir, const CgSavedTable *saved)
 {
-  g_autofree char *directory = g_build_filename (runtime_dir, GUARDS, NULL);
-  g_autofree char *path = g_build_filename (directory, saved->gateway, NULL);
+  g_autofree char *path = g_build_filename (runtime_dir, TABLE, NULL);
   g_autofree char *text = g_strdup_printf ("%s %s\n", saved->text, saved->fingerprint);
-  if (make_directory (directory, NULL))
+  if (make_directory (runtime_dir, NULL))
     (void) g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
 }
 
 void
-cg_runtime_forget_guard (const char *runtime_dir, const char *gateway)
+cg_runtime_forget_table (const char *runtime_dir)
 {
-  g_autofree char *path = g_build_filename (runtime_dir, GUARDS, gateway, NULL);
+  g_autofree char *path = g_build_filename (runtime_dir, TABLE, NULL);
   g_unlink (path);
 }

@@ -38,18 +38,16 @@ cg_runtime_save_filter (const char *runtime_dir, const CgSavedFilter *saved, GEr
 /* Forgets it. */
 void cg_runtime_forget_filter (const char *runtime_dir, const char *ifname);
 
-/* What we wrote into nftables for a gateway, and how the kernel showed it right after. */
+/* What we wrote into nftables, and how the kernel showed it right after. */
 typedef struct {
-  char *gateway;
-  char *text;        /* the SHA-256 of cg_guard_text, in hexadecimal */
-  char *fingerprint; /* as CgGuardFound has it */
-} CgSavedGuard;
+  char *text;        /* the SHA-256 of cg_guard_text, in hexadecimal; NULL if nothing is kept */
+  char *fingerprint; /* as CgTableFound has it */
+} CgSavedTable;
 
-/* An array of CgSavedGuard that releases what its elements hold. */
-GArray *cg_saved_guards_new (void);
+void cg_saved_table_clear (CgSavedTable *saved);
 
-/* Likewise for guards: append, keep, forget. Where nothing is kept the guard is written anew, so a
- * failure costs time and nothing else. */
-void cg_runtime_load_guards (const char *runtime_dir, GArray *saved);
-void cg_runtime_save_guard (const char *runtime_dir, const CgSavedGuard *saved);
-void cg_runtime_forget_guard (const char *runtime_dir, const char *gateway);
+/* Likewise for the guard's table: load, keep, forget. Where nothing is kept the table is written
+ * anew, so a failure costs time and nothing else. */
+void cg_runtime_load_table (const char *runtime_dir, CgSavedTable *saved);
+void cg_runtime_save_table (const char *runtime_dir, const CgSavedTable *saved);
+void cg_runtime_forget_table (const char *runtime_dir);

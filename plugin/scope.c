@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scope.h"
 
-/* A table: the uids that rules of ours send there and that its guard holds, and those that its
- * gateway confines. Or a guard that is no gateway's. */
+/* A table: the uids that rules of ours and the guard send there, and those that its gateway
+ * confines. */
 typedef struct {
-  guint32 table;        /* 0 for such a guard */
-  const char *guard;    /* its name, or NULL for a table */
+  guint32 table;
   GArray *found;        /* CgUidRange, normalised */
   const GArray *wanted; /* NULL if it is no gateway's */
 } Holding;
@@ -14,7 +13,6 @@ void
 cg_scope_free (CgScope *scope)
 {
   g_array_unref (scope->tables);
-  g_ptr_array_unref (scope->guards);
   g_clear_pointer (&scope->known, g_array_unref);
   g_free (scope);
 }
@@ -28,31 +26,11 @@ cg_scope_has (const CgScope *scope, guint32 table)
   return scope->all;
 }
 
-static gboolean
-has_leftover (const CgScope *scope, const char *guard)
-{
-  return scope->all || g_ptr_array_find_with_equal_func (scope->guards, guard, g_str_equal, NULL);
-}
-
-gboolean
-cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway)
-{
-  const CgTunnel *tunnel = cg_facts_find_tunnel (facts, gateway);
-  return tunnel ? cg_scope_has (scope, tunnel->table) : has_leftover (scope, gateway);
-}
-
 gboolean
 cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name)
 {
   const CgTunnel *tunnel = cg_facts_find_tunnel (facts, name);
   return tunnel ? cg_scope_has (scope, tunnel->table) : scope->all;
-}
-
-static gboolean
-scope_has_holding (const CgScope *scope, const Holding *holding)
-{
-  return holding->guard ? has_leftover (scope, holding->guard)
-                        : cg_scope_has (scope, holding->table);
 }
 
 static void
@@ -66,25 +44,12 @@ find_holding (GArray *holdings, guint32 table)
 {
   for (guint i = 0; i < holdings->len; i++) {
     Holding *holding = &g_array_index (holdings, Holding, i);
-    if (!holding->guard && holding->table == table)
+    if (holding->table == table)
       return holding;
   }
   Holding holding = {.table = table, .found = g_array_new (FALSE, FALSE, sizeof (CgUidRange))};
   g_array_append_val (holdings, holding);
   return &g_array_index (holdings, Holding, holdings->len - 1);
-}
-
-static void
-add_guard (GArray *holdings, const CgFacts *facts, const CgGuardFound *guard)
-{
-  const CgTunnel *tunnel = cg_facts_find_tunnel (facts, guard->gateway);
-  if (tunnel) {
-    GArray *found = find_holding (holdings, tunnel->table)->found;
-    g_array_append_vals (found, guard->uids->data, guard->uids->len);
-    return;
-  }
-  Holding holding = {.guard = guard->gateway, .found = g_array_copy (guard->uids)};
-  g_array_append_val (holdings, holding);
 }
 
 static GArray *
@@ -101,8 +66,12 @@ list_holdings (const CgFacts *facts)
     if (rule->protocol == CG_PROTOCOL)
       g_array_append_val (find_holding (holdings, rule->table)->found, rule->uids);
   }
-  for (guint i = 0; i < facts->guards->len; i++)
-    add_guard (holdings, facts, &g_array_index (facts->guards, CgGuardFound, i));
+  for (guint i = 0; i < facts->guard->entries->len; i++) {
+    const CgGuardEntry *entry = &g_array_index (facts->guard->entries, CgGuardEntry, i);
+    const CgUidRange uids = cg_entry_uids (entry);
+    if (entry->map == CG_MAP_UIDS)
+      g_array_append_val (find_holding (holdings, entry->value.number)->found, uids);
+  }
   for (guint i = 0; i < holdings->len; i++)
     cg_uids_normalise (g_array_index (holdings, Holding, i).found);
   return holdings;
@@ -121,7 +90,7 @@ is_related_to_scope (const CgScope *scope, const GArray *holdings, const Holding
 {
   for (guint i = 0; i < holdings->len; i++) {
     const Holding *holding = &g_array_index (holdings, Holding, i);
-    if (scope_has_holding (scope, holding) && are_related (holding, other))
+    if (cg_scope_has (scope, holding->table) && are_related (holding, other))
       return TRUE;
   }
   return FALSE;
@@ -136,13 +105,10 @@ add_related (CgScope *scope, const CgFacts *facts)
     grows = FALSE;
     for (guint i = 0; i < holdings->len; i++) {
       const Holding *holding = &g_array_index (holdings, Holding, i);
-      if (scope_has_holding (scope, holding) || !is_related_to_scope (scope, holdings, holding))
+      if (cg_scope_has (scope, holding->table) || !is_related_to_scope (scope, holdings, holding))
         continue;
       grows = TRUE;
-      if (holding->guard)
-        g_ptr_array_add (scope->guards, g_strdup (holding->guard));
-      else
-        g_array_append_val (scope->tables, holding->table);
+      g_array_append_val (scope->tables, holding->table);
     }
   } while (grows);
 }
@@ -152,7 +118,6 @@ cg_scope_everything (void)
 {
   CgScope *scope = g_new0 (CgScope, 1);
   scope->tables = g_array_new (FALSE, FALSE, sizeof (guint32));
-  scope->guards = g_ptr_array_new_with_free_func (g_free);
   scope->all = TRUE;
   return scope;
 }

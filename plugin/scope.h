@@ -5,10 +5,9 @@
 
 /* For which tables a run may change anything, and whom it may set free. */
 typedef struct {
-  gboolean all;      /* all that is ours, whether a gateway needs it or not */
-  GArray *tables;    /* guint32: otherwise, these */
-  GPtrArray *guards; /* char *: and of the guards that are no gateway's, those of these names */
-  GArray *known;     /* CgUidRange, normalised: only these uids may be set free; NULL: any */
+  gboolean all;   /* all that is ours, whether a gateway needs it or not */
+  GArray *tables; /* guint32: otherwise, these */
+  GArray *known;  /* CgUidRange, normalised: only these uids may be set free; NULL: any */
 } CgScope;
 
 void cg_scope_free (CgScope *scope);
@@ -30,9 +29,6 @@ CgScope *cg_scope_new (const CgFacts *facts, const char *const *names);
 CgScope *cg_scope_everything (void);
 
 gboolean cg_scope_has (const CgScope *scope, guint32 table);
-
-/* Likewise for the guard of that name, whether there is such a gateway or not. */
-gboolean cg_scope_has_guard (const CgScope *scope, const CgFacts *facts, const char *gateway);
 
 /* Likewise for what carries a gateway's name. That of one which is no more is so if all is. */
 gboolean cg_scope_has_gateway (const CgScope *scope, const CgFacts *facts, const char *name);

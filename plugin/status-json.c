@@ -82,8 +82,14 @@ json_gateway (GString *json, const CgGatewayStatus *status, const GArray *resolv
   cg_json_number (json, "rp_filter", tunnel->rp_filter);
   cg_json_open (json, "guard", '{');
   cg_json_string (json, "state", cg_status_guard_word (status));
-  cg_json_number (json, "dropped", status->guard ? (gint64) status->guard->dropped : 0);
-  cg_json_boolean (json, "owned", status->guard && status->guard->is_owned);
+  cg_json_number (json, "dropped", (gint64) status->dropped);
+  cg_json_open (json, "reasons", '{');
+  cg_json_number (json, "out", (gint64) status->drops.out);
+  cg_json_number (json, "in", (gint64) status->drops.in);
+  cg_json_number (json, "names", (gint64) status->drops.names);
+  cg_json_number (json, "sources", (gint64) status->drops.sources);
+  cg_json_number (json, "protocols", (gint64) status->drops.protocols);
+  cg_json_close (json, '}');
   cg_json_close (json, '}');
   json_dns (json, status, resolvers);
   json_lines (json, "differences", status->differences);
@@ -102,6 +108,10 @@ cg_status_to_json (const CgStatus *status,
   for (guint i = 0; i < status->gateways->len; i++)
     json_gateway (json, status->gateways->pdata[i], facts->resolvers);
   cg_json_close (json, ']');
+  cg_json_open (json, "table", '{');
+  cg_json_boolean (json, "stands", facts->table.fingerprint != NULL);
+  cg_json_number (json, "dropped", (gint64) status->dropped);
+  cg_json_close (json, '}');
   json_lines (json, "differences", status->differences);
   json_lines (json, "warnings", warnings);
   json_lines (json, "errors", errors);

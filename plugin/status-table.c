@@ -104,8 +104,8 @@ gateway_row (const CgGatewayStatus *status, gboolean colour)
     row->text[3 + i] = state_text (&status->family[i]);
     row->colour[3 + i] = colour ? state_colour (&status->family[i]) : NULL;
   }
-  row->text[5] = status->guard
-                     ? g_strdup_printf ("on, %" G_GUINT64_FORMAT " dropped", status->guard->dropped)
+  row->text[5] = status->guard == CG_GUARD_FORM_BPF
+                     ? g_strdup_printf ("bpf, %" G_GUINT64_FORMAT " dropped", status->dropped)
                      : g_strdup (cg_status_guard_word (status));
   row->text[6] = dns_text (status);
   row->text[7] = uids_text (tunnel->gateway->uids);

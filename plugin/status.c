@@ -29,9 +29,8 @@ cg_status_word (const CgFamilyStatus *status)
 const char *
 cg_status_guard_word (const CgGatewayStatus *status)
 {
-  if (status->guard_unseen)
-    return "unknown";
-  return status->guard ? "on" : "off";
+  static const char *const words[] = {"off", "unknown", "bpf", "nftables"};
+  return words[status->guard];
 }
 
 gboolean
@@ -111,6 +110,41 @@ add_lines (GPtrArray *lines, const GArray *ops)
     g_ptr_array_add (lines, cg_op_to_string (&g_array_index (ops, CgOp, i)));
 }
 
+static gboolean
+has_entry (const CgGuardFound *guard, guint32 table)
+{
+  for (guint i = 0; i < guard->entries->len; i++) {
+    const CgGuardEntry *entry = &g_array_index (guard->entries, CgGuardEntry, i);
+    if (entry->map == CG_MAP_GATEWAYS && entry->key.table == table)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static CgGuardForm
+guard_form (const CgFacts *facts, const CgTunnel *tunnel)
+{
+  if (facts->guard->is_loaded && has_entry (facts->guard, tunnel->table))
+    return CG_GUARD_FORM_BPF;
+  if (facts->guard->is_hidden || facts->table.is_hidden)
+    return CG_GUARD_FORM_UNKNOWN;
+  if (tunnel->gateway->guard != CG_GUARD_NO && cg_facts_guard_by_uid (facts) &&
+      facts->table.fingerprint)
+    return CG_GUARD_FORM_NFTABLES;
+  return CG_GUARD_FORM_NONE;
+}
+
+static void
+look_at_guard (const CgFacts *facts, CgGatewayStatus *status)
+{
+  const CgGuardDrops *found = cg_guard_found_drops (facts->guard, status->tunnel->table);
+  status->guard = guard_form (facts, status->tunnel);
+  if (found)
+    status->drops = found->drops;
+  const struct cg_drops *drops = &status->drops;
+  status->dropped = drops->out + drops->in + drops->names + drops->sources + drops->protocols;
+}
+
 static CgGatewayStatus *
 look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunnel)
 {
@@ -122,8 +156,7 @@ look_at_gateway (const CgFacts *facts, const CgPlan *plan, const CgTunnel *tunne
   status->tunnel = tunnel;
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     status->family[i] = look_at_family (facts, tunnel, cg_families[i]);
-  status->guard_unseen = facts->guards_unseen != NULL;
-  status->guard = cg_guards_find (facts->guards, tunnel->gateway->name);
+  look_at_guard (facts, status);
   status->differences = g_ptr_array_new_with_free_func (g_free);
   add_lines (status->differences, ops);
   return status;
@@ -164,6 +197,7 @@ cg_status_new (const CgFacts *facts, const char *const *names)
 {
   g_autoptr (CgPlan) plan = cg_plan_new (facts, NULL);
   CgStatus *status = g_new0 (CgStatus, 1);
+  status->dropped = facts->table.dropped;
   status->gateways = g_ptr_array_new_with_free_func ((GDestroyNotify) gateway_status_free);
   status->differences = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < facts->tunnels->len; i++) {

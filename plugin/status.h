@@ -12,17 +12,27 @@ typedef struct {
   gboolean is_partial; /* something of it is there, something is missing */
 } CgFamilyStatus;
 
+/* What holds the packets of a gateway beside its rules. */
+typedef enum {
+  CG_GUARD_FORM_NONE,
+  CG_GUARD_FORM_UNKNOWN, /* we may not look */
+  CG_GUARD_FORM_BPF,
+  CG_GUARD_FORM_NFTABLES, /* by uid, where BPF cannot be had */
+} CgGuardForm;
+
 typedef struct {
   const CgTunnel *tunnel;
   CgFamilyStatus family[CG_N_FAMILIES];
-  gboolean guard_unseen;     /* nobody can tell whether there is a guard */
-  const CgGuardFound *guard; /* NULL if there is none */
-  GPtrArray *differences;    /* char *: the lines that a reapply would run for it */
+  CgGuardForm guard;
+  struct cg_drops drops;  /* packets that it has dropped for this gateway, by reason */
+  guint64 dropped;        /* all of these */
+  GPtrArray *differences; /* char *: the lines that a reapply would run for it */
 } CgGatewayStatus;
 
 typedef struct {
   GPtrArray *gateways;    /* CgGatewayStatus */
   GPtrArray *differences; /* char *: likewise, for what is ours but no gateway's */
+  guint64 dropped;        /* packets that the guard's table in nftables has dropped */
 } CgStatus;
 
 void cg_status_free (CgStatus *status);
@@ -32,7 +42,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgStatus, cg_status_free)
  * from the facts. */
 CgStatus *cg_status_new (const CgFacts *facts, const char *const *names);
 
-/* "on", "off", or "unknown" where the guards cannot be seen. */
+/* "off", "unknown", "bpf" or "nftables". */
 const char *cg_status_guard_word (const CgGatewayStatus *status);
 
 /* "blocked", or "partial". */

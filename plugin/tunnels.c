@@ -100,46 +100,68 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
 {
   g_autoptr (GArray) former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   tunnel->held = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  tunnel->former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   cg_former_load (facts->runtime_dir, tunnel->gateway->name, former);
   if (tunnel->addresses)
     g_array_append_vals (tunnel->held, tunnel->addresses->data, tunnel->addresses->len);
   for (guint i = 0; i < former->len; i++) {
     const CgPrefix *address = &g_array_index (former, CgPrefix, i);
-    if (!has_family (tunnel->addresses, address->family))
-      g_array_append_vals (tunnel->held, address, 1);
+    if (cg_prefixes_have (tunnel->held, address))
+      continue;
+    g_array_append_vals (has_family (tunnel->addresses, address->family) ? tunnel->former
+                                                                         : tunnel->held,
+                         address, 1);
   }
 }
 
-/* The names come from the kernel; what nft(8) would take for more than a name is left out, so that
- * the guard holds that interface as any other. */
-static void
-add_sharer (CgTunnel *tunnel, guint32 ifindex)
+/* VPN providers give the same address to each of their clients. An interface with neighbours that
+ * has it is no tunnel (netdevice(7)): a DHCP server may want the tunnel's packets. */
+static gboolean
+is_tunnel (const CgFacts *facts, guint32 ifindex)
 {
-  char ifname[IFNAMSIZ];
-  if (!if_indextoname (ifindex, ifname) || !cg_interface_name_valid (ifname))
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (g_array_index (facts->tunnels, CgTunnel, i).ifindex == ifindex)
+      return TRUE;
+  for (guint i = 0; i < facts->links->len; i++) {
+    const CgLink *link = &g_array_index (facts->links, CgLink, i);
+    if (link->ifindex == ifindex)
+      return (link->flags & (IFF_POINTOPOINT | IFF_NOARP)) != 0;
+  }
+  return FALSE;
+}
+
+/* The names come from the kernel; one that nft(8) would take for more than a name is left out, so
+ * that the guard holds that interface as any other. */
+static void
+add_home (CgTunnel *tunnel, const CgAddress *address)
+{
+  CgHome home = {.address = address->address};
+  if (!if_indextoname (address->ifindex, home.ifname) || !cg_interface_name_valid (home.ifname))
     return;
-  if (!tunnel->sharers)
-    tunnel->sharers = g_ptr_array_new_with_free_func (g_free);
-  if (!g_ptr_array_find_with_equal_func (tunnel->sharers, ifname, g_str_equal, NULL))
-    g_ptr_array_add (tunnel->sharers, g_strdup (ifname));
+  if (!tunnel->homes)
+    tunnel->homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
+  g_array_append_val (tunnel->homes, home);
 }
 
+/* A former address may be any interface's by now. */
 static void
-find_sharers (CgTunnel *tunnel, const GArray *addresses)
+find_homes (const CgFacts *facts, CgTunnel *tunnel)
 {
-  for (guint i = 0; i < addresses->len; i++) {
-    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex && cg_prefixes_have (tunnel->held, &address->address))
-      add_sharer (tunnel, address->ifindex);
+  for (guint i = 0; i < facts->addresses->len; i++) {
+    const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
+    if (address->ifindex == tunnel->ifindex)
+      continue;
+    if (cg_prefixes_have (tunnel->former, &address->address) ||
+        (cg_prefixes_have (tunnel->held, &address->address) && is_tunnel (facts, address->ifindex)))
+      add_home (tunnel, address);
   }
 }
 
-/* What the guard must know to let the tunnel's own packets out. A guard that cannot be written
- * needs none of it, nor could who may not look at nftables look at this. */
+/* What a guard that goes by uid in nftables must know to let the tunnel's own packets out. */
 static gboolean
 gather_wireguard (const CgFacts *facts, CgTunnel *tunnel, GError **error)
 {
-  if (tunnel->gateway->guard == CG_GUARD_NO || facts->guards_unseen || !tunnel->is_up ||
+  if (tunnel->gateway->guard == CG_GUARD_NO || !cg_facts_guard_by_uid (facts) || !tunnel->is_up ||
       !g_str_equal (tunnel->kind, "wireguard"))
     return TRUE;
   g_autoptr (GError) why = NULL;
@@ -150,24 +172,40 @@ gather_wireguard (const CgFacts *facts, CgTunnel *tunnel, GError **error)
   return FALSE;
 }
 
+/* The flags of interfaces and the ports of tunnels: only a guard asks for them. */
+static gboolean
+dump_links (CgFacts *facts, CgNetlink *netlink, GError **error)
+{
+  CgNetlinkMessage space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+  g_autoptr (GError) why = NULL;
+  if (!cg_facts_has_guard (facts))
+    return TRUE;
+  cg_rtnl_get_links (request);
+  if (cg_netlink_ask (netlink, request, cg_rtnl_parse_link, facts->links, &why) == 0)
+    return TRUE;
+  g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the interfaces: ");
+  return FALSE;
+}
+
 gboolean
 cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
 {
-  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
   for (guint i = 0; i < facts->tunnels->len; i++)
     if (!gather_link (netlink, &g_array_index (facts->tunnels, CgTunnel, i), error))
       return FALSE;
   /* behind the links: who has just come is looked at without addresses, and counts as down */
-  if (facts->tunnels->len > 0 && !dump_addresses (facts, netlink, addresses, error))
+  if (facts->tunnels->len > 0 && (!dump_addresses (facts, netlink, facts->addresses, error) ||
+                                  !dump_links (facts, netlink, error)))
     return FALSE;
   for (guint i = 0; i < facts->tunnels->len; i++) {
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    take_addresses (tunnel, addresses);
+    take_addresses (tunnel, facts->addresses);
     hold_addresses (facts, tunnel);
     g_autofree char *note =
         cg_record_get (facts->runtime_dir, CG_RECORD_STRAYS, tunnel->gateway->name);
     tunnel->has_strays = note != NULL;
-    find_sharers (tunnel, addresses);
+    find_homes (facts, tunnel);
     if (!gather_wireguard (facts, tunnel, error))
       return FALSE;
   }

@@ -70,18 +70,45 @@ warn_of_foreign_rules (GPtrArray *warnings, const CgFacts *facts, const CgTunnel
   }
 }
 
-/* Tunnels of the kernel that wrap packets into UDP, from ports that anybody can use. */
+/* By uid nftables cannot tell what a tunnel in the kernel wraps into UDP from what its program
+ * sends. */
 static void
 warn_of_kind (GPtrArray *warnings, const CgTunnel *tunnel)
 {
   static const char *const kinds[] = {"bareudp", "gtp", "ovpn-dco", "ovpn-dco-v2", NULL};
-  if (tunnel->gateway->guard != CG_GUARD_NO && g_strv_contains (kinds, tunnel->kind))
+  if (g_strv_contains (kinds, tunnel->kind))
     g_ptr_array_add (
         warnings,
-        g_strdup_printf ("%s: the guard cannot tell what the kernel wraps up for %s, of "
-                         "the kind %s, from what the confined send past it, and drops "
-                         "both; this tunnel needs Guard=no",
+        g_strdup_printf ("%s: without BPF the guard drops what the kernel wraps up for %s, "
+                         "of the kind %s: this tunnel needs Guard=no here",
                          tunnel->gateway->name, tunnel->gateway->interface, tunnel->kind));
+}
+
+static void
+warn_of_guard (GPtrArray *warnings, const CgFacts *facts, const CgTunnel *tunnel)
+{
+  const char *name = tunnel->gateway->name;
+  if (tunnel->gateway->guard == CG_GUARD_NO)
+    return;
+  if (facts->table.unseen)
+    g_ptr_array_add (warnings,
+                     g_strdup_printf ("%s: the guard's table in nftables can be neither seen "
+                                      "nor written: %s",
+                                      name, facts->table.unseen));
+  if (!cg_facts_guard_by_uid (facts))
+    return;
+  if (tunnel->unguarded)
+    g_ptr_array_add (warnings, g_strdup_printf ("%s: the guard cannot be had in BPF (%s), and "
+                                                "Guard=required keeps the gateway closed",
+                                                name, facts->guard->impossible));
+  else
+    g_ptr_array_add (
+        warnings,
+        g_strdup_printf (
+            "%s: the guard cannot be had in BPF (%s), so it goes by uid in nftables: what "
+            "the kernel sends for closed sockets, and 'nft flush ruleset', get past it",
+            name, facts->guard->impossible));
+  warn_of_kind (warnings, tunnel);
 }
 
 /* Whether a warning of the config's is about one of the gateways named; none named: about whatever.
@@ -125,10 +152,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
     warn_of_services (warnings, gateway);
     cg_warn_of_subuids (warnings, facts, gateway);
     cg_warn_of_dns (warnings, facts, gateway);
-    if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
-      g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
-                                                  gateway->name, facts->guards_unseen));
-    warn_of_kind (warnings, tunnel);
+    warn_of_guard (warnings, facts, tunnel);
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);
   }

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan-guard.h"
+
+#include "guard.h"
+
+/* The gateways that have a guard now, and whom it holds. */
+
+static gboolean
+is_released (const CgTunnel *tunnel)
+{
+  return cg_plan_state (tunnel, AF_INET) == CG_STATE_RELEASED &&
+         cg_plan_state (tunnel, AF_INET6) == CG_STATE_RELEASED;
+}
+
+/* While a file is bad, our rules and the guard may hold uids that stand in no good one (scope.h).
+ */
+static void
+append_unknown (const CgFacts *facts, guint32 table, GArray *uids)
+{
+  if (cg_config_is_complete (facts->config))
+    return;
+  g_autoptr (GArray) known = cg_facts_known_uids (facts);
+  for (guint i = 0; i < facts->rules->len; i++) {
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && rule->table == table)
+      cg_uids_append_rest (known, rule->uids, uids);
+  }
+  for (guint i = 0; i < facts->guard->entries->len; i++) {
+    const CgGuardEntry *entry = &g_array_index (facts->guard->entries, CgGuardEntry, i);
+    if (entry->map == CG_MAP_UIDS && entry->value.number == table)
+      cg_uids_append_rest (known, cg_entry_uids (entry), uids);
+  }
+}
+
+static void
+guarded_clear (gpointer guarded)
+{
+  g_array_unref (((CgGuarded *) guarded)->uids);
+}
+
+/* Of services that have ended the kernel may have connections to close yet, for minutes. */
+static gboolean
+may_be_closing (const CgTunnel *tunnel)
+{
+  return (tunnel->held && tunnel->held->len > 0) || (tunnel->former && tunnel->former->len > 0);
+}
+
+static GArray *
+list_guarded (const CgFacts *facts, const char *const *released)
+{
+  GArray *guarded = g_array_new (FALSE, FALSE, sizeof (CgGuarded));
+  g_array_set_clear_func (guarded, guarded_clear);
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    const CgGateway *gateway = tunnel->gateway;
+    if ((released && g_strv_contains (released, gateway->name)) || gateway->guard == CG_GUARD_NO ||
+        (is_released (tunnel) && !gateway->stopped))
+      continue;
+    GArray *uids = g_array_copy (gateway->uids);
+    append_unknown (facts, tunnel->table, uids);
+    cg_uids_normalise (uids);
+    const CgGuarded one = {tunnel, uids};
+    if (uids->len > 0 || may_be_closing (tunnel))
+      g_array_append_val (guarded, one);
+    else
+      g_array_unref (uids); /* its services are to be started yet, or not known */
+  }
+  return guarded;
+}
+
+/* In BPF */
+
+static void
+add (CgPlan *plan, CgGuardEntry entry)
+{
+  g_array_append_val (plan->entries, entry);
+}
+
+static guint32
+ifindex_if_up (const CgTunnel *tunnel, int family)
+{
+  return cg_plan_state (tunnel, family) == CG_STATE_UP ? tunnel->ifindex : 0;
+}
+
+static gboolean
+is_covered (const GArray *bypasses, const CgPrefix *server)
+{
+  for (guint i = 0; i < bypasses->len; i++)
+    if (cg_prefix_contains (&g_array_index (bypasses, CgPrefix, i), server))
+      return TRUE;
+  return FALSE;
+}
+
+/* Servers of DNS=auto are what the other end of the tunnel says, so they are asked by the tunnel
+ * alone, wherever they are; and so is one that lies in a bypass: its route leads into the tunnel.
+ */
+static void
+plan_servers (CgPlan *plan, const CgTunnel *tunnel)
+{
+  const CgGateway *gateway = tunnel->gateway;
+  for (guint i = 0; gateway->dns && i < gateway->dns->len; i++) {
+    const CgPrefix *server = &g_array_index (gateway->dns, CgPrefix, i);
+    gboolean by_tunnel = gateway->dns_mode == CG_DNS_AUTO || is_covered (gateway->bypass, server);
+    add (plan, cg_entry_server (tunnel->table, server, by_tunnel ? CG_SERVER_BY_TUNNEL : 0));
+  }
+}
+
+static void
+plan_gateway (CgPlan *plan, const CgGuarded *guarded)
+{
+  const CgTunnel *tunnel = guarded->tunnel;
+  const struct cg_way way = {
+      .ifindex = {ifindex_if_up (tunnel, AF_INET), ifindex_if_up (tunnel, AF_INET6)},
+      .flags = tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES,
+  };
+  add (plan, cg_entry_gateway (tunnel->table, way));
+  plan_servers (plan, tunnel);
+  for (guint i = 0; tunnel->bypasses && i < tunnel->bypasses->len; i++) {
+    const CgBypass *bypass = &g_array_index (tunnel->bypasses, CgBypass, i);
+    add (plan, cg_entry_bypass (tunnel->table, &bypass->prefix, bypass->ifindex));
+  }
+  for (guint i = 0; i < guarded->uids->len; i++)
+    cg_entries_append_uids (plan->entries, g_array_index (guarded->uids, CgUidRange, i),
+                            tunnel->table);
+}
+
+static const CgTunnel *
+tunnel_of_interface (const GArray *guarded, guint32 ifindex)
+{
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgTunnel *tunnel = g_array_index (guarded, CgGuarded, i).tunnel;
+    if (tunnel->ifindex && tunnel->ifindex == ifindex)
+      return tunnel;
+  }
+  return NULL;
+}
+
+/* What the kernel takes for its own, and which of it is a tunnel's. */
+static void
+plan_addresses (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
+{
+  for (guint i = 0; i < facts->local->len; i++)
+    add (plan, cg_entry_address (0, &g_array_index (facts->local, CgRoute, i).destination, 0));
+  for (guint i = 0; i < facts->addresses->len; i++) {
+    const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
+    if (!tunnel_of_interface (guarded, address->ifindex))
+      continue;
+    add (plan, cg_entry_address (0, &address->address, CG_ADDRESS_OF_TUNNEL));
+    add (plan, cg_entry_address (address->ifindex, &address->address, CG_ADDRESS_OF_TUNNEL));
+  }
+}
+
+static gboolean
+confines (const GArray *guarded)
+{
+  for (guint i = 0; i < guarded->len; i++)
+    if (g_array_index (guarded, CgGuarded, i).uids->len > 0)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+plan_entries (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
+{
+  if (!confines (guarded))
+    return;
+  for (guint i = 0; i < guarded->len; i++)
+    if (g_array_index (guarded, CgGuarded, i).uids->len > 0)
+      plan_gateway (plan, &g_array_index (guarded, CgGuarded, i));
+  plan_addresses (plan, facts, guarded);
+  for (guint i = 0; i < facts->tunnel_ports->len; i++)
+    add (plan, cg_entry_port (g_array_index (facts->tunnel_ports, guint16, i)));
+  cg_entries_normalise (plan->entries);
+}
+
+/* In nftables */
+
+/* While a file is bad: those of rules that lead to no gateway's table. */
+static GArray *
+list_others (const CgFacts *facts)
+{
+  GArray *others = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  g_autoptr (GArray) known = cg_facts_known_uids (facts);
+  for (guint i = 0; !cg_config_is_complete (facts->config) && i < facts->rules->len; i++) {
+    const CgRule *rule = &g_array_index (facts->rules, CgRule, i);
+    if (rule->protocol == CG_PROTOCOL && !cg_facts_gateway_of_table (facts, rule->table))
+      cg_uids_append_rest (known, rule->uids, others);
+  }
+  cg_uids_normalise (others);
+  return others;
+}
+
+/* The text for that moment when rules do not hold yet, or no more, what it is to let go. */
+static char *
+wide_text (const CgFacts *facts, const GArray *guarded, const GArray *others)
+{
+  g_autoptr (GArray) wide = g_array_new (FALSE, FALSE, sizeof (CgGuarded));
+  g_array_set_clear_func (wide, guarded_clear);
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    CgGuarded more = {one->tunnel, g_array_copy (one->uids)};
+    for (guint j = 0; j < facts->rules->len; j++) {
+      const CgRule *rule = &g_array_index (facts->rules, CgRule, j);
+      if (rule->protocol == CG_PROTOCOL && rule->table == one->tunnel->table)
+        g_array_append_val (more.uids, rule->uids);
+    }
+    cg_uids_normalise (more.uids);
+    g_array_append_val (wide, more);
+  }
+  return cg_guard_text (wide, others);
+}
+
+static void
+plan_table (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
+{
+  g_autoptr (GArray) others = cg_facts_guard_by_uid (facts) ? list_others (facts) : NULL;
+  if (guarded->len == 0 && (!others || others->len == 0))
+    return;
+  plan->table_text = cg_guard_text (guarded, others);
+  if (others)
+    plan->table_wide = wide_text (facts, guarded, others);
+  if (g_strcmp0 (plan->table_wide, plan->table_text) == 0)
+    g_clear_pointer (&plan->table_wide, g_free);
+}
+
+void
+cg_plan_guard (CgPlan *plan, const CgFacts *facts, const char *const *released)
+{
+  g_autoptr (GArray) guarded = list_guarded (facts, released);
+  if (!facts->guard->impossible)
+    plan_entries (plan, facts, guarded);
+  plan_table (plan, facts, guarded);
+}
