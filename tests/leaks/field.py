@@ -61,15 +61,14 @@ class Shell:
     """A shell in a namespace that stays: to start one for each line costs more than the line."""
 
     def __init__(self, lab: Lab, namespace: str):
-        self._process = lab.popen(namespace, "sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True)
+        self._process = lab.popen(namespace, "env", "LC_ALL=C", "sh", stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.pid = self._process.pid
-        self.do("export LC_ALL=C")
 
     def do(self, *lines: str, check: bool = True) -> str:
         """Runs the lines, and returns what they print. The first that fails ends it."""
         text = "\n".join(lines)
-        self._process.stdin.write(f"(set -e\n{text}\n) </dev/null\necho; echo done $?\n")
+        self._process.stdin.write(f"(set -e\n{text}\n) </dev/null\nstatus=$?; echo; echo done $status\n")
         self._process.stdin.flush()
         said = []
         for line in self._process.stdout:

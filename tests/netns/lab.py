@@ -11,6 +11,10 @@ A server on the internet tells whoever asks which source address it saw: by the 
 tunnel the question came. Confined users ask at CONFINED_PORT, others at OTHER_PORT, so that a
 capture on the LAN knows a leak when it sees one.
 
+A process of its own keeps each namespace. "host" has a mount namespace with a /sys, a bpffs, a /run and
+a configuration directory of its own, and a cgroup namespace: all its processes are in one new cgroup,
+which they see as the root of the hierarchy.
+
 Everything that a Lab starts or makes goes away with it, also when a test fails.
 """
 
@@ -38,8 +42,22 @@ OTHER_PORT = 7001
 SERVER = {4: "203.0.113.1", 6: "2001:db8:ffff::1"}
 LAN = {4: "192.0.2.2", 6: "2001:db8:1::2"}
 
-# The machine under test sees a /run and a configuration directory of its own.
-ENTER = 'mount --bind "$1" /run && mount --bind "$2" "$3" && shift 3 && exec "$@"'
+# Keeps a namespace until its input ends. Without the old /sys first, or the cgroups of the machine
+# around it would still stand in /proc/self/mountinfo. $1: the cgroup as that machine sees it, or nothing.
+HOLD = """
+[ -z "$1" ] || echo 0 >"$1/cgroup.procs"
+exec nsenter --net="/run/netns/$2" unshare --mount --propagation slave ${1:+--cgroup} sh -ec '
+  umount --lazy /sys
+  mount -t sysfs sysfs /sys
+  [ -z "$1" ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  ! grep -qw bpf /proc/filesystems || mount -t bpf bpf /sys/fs/bpf
+  mount --bind "$3" /run
+  mount --bind "$4" "$5"
+  echo ready
+  exec cat' sh "$@"
+"""
+# Into the cgroup first: inside its namespace the file has another name.
+JOIN = 'cgroup=$1; shift; echo 0 >"$cgroup/cgroup.procs" && exec nsenter "$@"'
 
 
 class LabError(Exception):
@@ -53,6 +71,32 @@ def wait_until(what: str, condition, seconds: float = 30.0):
         if time.monotonic() > end:
             raise LabError(f"gave up waiting for {what}")
         time.sleep(0.01)
+
+
+def make_cgroup(name: str) -> pathlib.Path | None:
+    """A new cgroup in this machine's cgroup2 hierarchy; None if there is none that we may write to."""
+    for line in pathlib.Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            made = pathlib.Path(place) / name
+            with contextlib.suppress(OSError):
+                made.mkdir()
+                return made
+    return None
+
+
+def remove_cgroup(made: pathlib.Path) -> None:
+    """With all processes in it, and with it every BPF program that is attached there."""
+    def is_gone() -> bool:
+        for place, _, _ in os.walk(made, topdown=False):
+            with contextlib.suppress(OSError):  # EBUSY: the last process is about to end
+                os.rmdir(place)
+        return not made.exists()
+
+    kill = made / "cgroup.kill"
+    if kill.exists():  # Linux 5.14
+        kill.write_text("1", encoding="ascii")
+    wait_until(f"{made} to go", is_gone)
 
 
 class Tunnel:
@@ -180,7 +224,9 @@ class Lab:
         self.run_dir = self.directory / "run"
         self.names = {end: f"{self.directory.name[-8:]}-{end}" for end in ("host", "world")}
         self._processes: list[subprocess.Popen] = []
+        self._holders: dict[str, subprocess.Popen] = {}
         self._captures = 0
+        self.cgroup = make_cgroup(self.directory.name)  # as the machine around us sees it
         self.kernel_wireguard = False
         try:
             self._build()
@@ -194,6 +240,8 @@ class Lab:
             path.mkdir(mode=0o755)
         for name in self.names.values():
             subprocess.run(["ip", "netns", "add", name], check=True)
+        self._hold("host", self.run_dir, self.cgroup)
+        self._hold("world", self.directory / "run-world", None)
         host, world = self.names["host"], self.names["world"]
         subprocess.run(["ip", "link", "add", "eth0", "netns", host, "type", "veth",
                         "peer", "name", "eth0", "netns", world], check=True)
@@ -216,6 +264,22 @@ class Lab:
         if server.stdout.readline() != "listening\n":
             raise LabError("the server did not start")
 
+    def _hold(self, namespace: str, run: pathlib.Path, cgroup: pathlib.Path | None) -> None:
+        # pylint: disable-next=consider-using-with
+        holder = subprocess.Popen(
+            ["sh", "-ec", HOLD, "sh", cgroup or "", self.names[namespace], run, self.config_dir,
+             self.stage / "etc" / "custom-gateway"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._processes.append(holder)
+        self._holders[namespace] = holder
+        if holder.stdout.readline() != "ready\n":
+            raise LabError(f"the namespaces of {namespace} could not be made")
+
+    @property
+    def has_cgroup(self) -> bool:
+        """Whether the machine under test has a cgroup2 hierarchy."""
+        return self.cgroup is not None
+
     def close(self) -> None:
         # all of it, also if somebody types Ctrl-C meanwhile
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -237,14 +301,18 @@ class Lab:
         for name in self.names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+        if self.cgroup:
+            remove_cgroup(self.cgroup)
 
     # Running things
 
     def _command(self, namespace: str, arguments) -> list[str]:
-        run = self.run_dir if namespace == "host" else self.directory / "run-world"
-        return ["ip", "netns", "exec", self.names[namespace], "sh", "-c", ENTER, "sh", str(run),
-                str(self.config_dir), str(self.stage / "etc" / "custom-gateway"),
-                *map(str, arguments)]
+        enter = ["-t", str(self._holders[namespace].pid), "-n", "-m"]
+        if namespace == "host" and self.cgroup:
+            start = ["sh", "-c", JOIN, "sh", str(self.cgroup), *enter, "-C"]
+        else:
+            start = ["nsenter", *enter]
+        return [*start, "--", *map(str, arguments)]
 
     def run(self, namespace: str, *arguments, check: bool = True, stdin: str | None = None,
             env: dict | None = None) -> subprocess.CompletedProcess:

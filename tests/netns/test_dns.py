@@ -133,7 +133,8 @@ def test_of_a_gateway_that_is_no_more(lab):
 
 
 def run_with(lab, resolv_conf, *command):
-    return lab.run("host", "sh", "-ec", 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh",
+    return lab.run("host", "unshare", "--mount", "sh", "-ec",
+                   'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh",
                    resolv_conf, lab.binary, *command, check=False)
 
 

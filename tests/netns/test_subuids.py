@@ -55,5 +55,6 @@ def test_status_warns_of_who_is_not(lab, users, program, warned):
     if program:
         (programs / "newuidmap").touch(0o755)
     # where this machine has the program we have none
-    said = lab.sh("host", f"mount --bind {subuid} /etc/subuid", f"PATH={programs} {lab.binary} status")
+    said = lab.run("host", "unshare", "--mount", "sh", "-ec",
+                   f"mount --bind {subuid} /etc/subuid; PATH={programs} {lab.binary} status").stdout
     assert (f"wg0: uid {CONFINED} can be the uids {SUBUIDS} too" in said) == warned
