@@ -41,6 +41,20 @@ stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
   return FALSE;
 }
 
+/* The names of those that stand, of those named (none: of all). */
+static GPtrArray *
+list_standing (const CgFacts *facts, const char *const *names)
+{
+  GPtrArray *standing = g_ptr_array_new ();
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (is_named (names, tunnel->gateway->name) && stands_in_kernel (facts, tunnel))
+      g_ptr_array_add (standing, tunnel->gateway->name);
+  }
+  g_ptr_array_add (standing, NULL);
+  return standing;
+}
+
 /* A plan is for all gateways, since they share the guard: but for those that the run is to remove,
  * and those that it is not about and that do not stand. One that was removed before must not make
  * itself felt. */
@@ -224,6 +238,12 @@ apply_once (const CgOptions *options,
       cg_facts_gather (config, netlink, options->runtime_dir, no_bpf, error);
   if (!facts)
     return FALSE;
+  g_autoptr (GPtrArray) standing = list_standing (facts, names);
+  if (intent == CG_REFRESH) {
+    if (standing->len == 1)
+      return TRUE;
+    names = (const char *const *) standing->pdata;
+  }
   gboolean closed = close_unguarded (facts, unguarded);
   g_autoptr (CgScope) scope =
       intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
@@ -236,7 +256,7 @@ apply_once (const CgOptions *options,
     return TRUE;
   }
   forget_stale_filters (facts, options->runtime_dir);
-  if (intent == CG_APPLY)
+  if (intent != CG_RELEASE)
     keep_addresses (facts, scope, options->runtime_dir);
   else
     forget_addresses (names, options->runtime_dir);

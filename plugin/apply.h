@@ -15,6 +15,7 @@ typedef struct {
 
 typedef enum {
   CG_APPLY,   /* make the kernel match configuration and tunnel */
+  CG_REFRESH, /* the same for those of the gateways that stand: what a guard knows of the machine */
   CG_RELEASE, /* take away all that is ours */
 } CgIntent;
 

@@ -29,7 +29,7 @@ cg_status_word (const CgFamilyStatus *status)
 const char *
 cg_status_guard_word (const CgGatewayStatus *status)
 {
-  static const char *const words[] = {"off", "unknown", "bpf", "nftables"};
+  static const char *const words[] = {"off", "unknown", "idle", "bpf", "nftables"};
   return words[status->guard];
 }
 
@@ -128,10 +128,9 @@ guard_form (const CgFacts *facts, const CgTunnel *tunnel)
     return CG_GUARD_FORM_BPF;
   if (facts->guard->is_hidden || facts->table.is_hidden)
     return CG_GUARD_FORM_UNKNOWN;
-  if (tunnel->gateway->guard != CG_GUARD_NO && cg_facts_guard_by_uid (facts) &&
-      facts->table.fingerprint)
-    return CG_GUARD_FORM_NFTABLES;
-  return CG_GUARD_FORM_NONE;
+  if (tunnel->gateway->guard == CG_GUARD_NO || !facts->table.fingerprint)
+    return CG_GUARD_FORM_NONE;
+  return cg_facts_guard_by_uid (facts) ? CG_GUARD_FORM_NFTABLES : CG_GUARD_FORM_IDLE;
 }
 
 static void

@@ -16,6 +16,7 @@ typedef struct {
 typedef enum {
   CG_GUARD_FORM_NONE,
   CG_GUARD_FORM_UNKNOWN, /* we may not look */
+  CG_GUARD_FORM_IDLE, /* no uid is confined: its table holds the tunnel's addresses */
   CG_GUARD_FORM_BPF,
   CG_GUARD_FORM_NFTABLES, /* by uid, where BPF cannot be had */
 } CgGuardForm;
@@ -42,7 +43,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgStatus, cg_status_free)
  * from the facts. */
 CgStatus *cg_status_new (const CgFacts *facts, const char *const *names);
 
-/* "off", "unknown", "bpf" or "nftables". */
+/* "off", "unknown", "idle", "bpf" or "nftables". */
 const char *cg_status_guard_word (const CgGatewayStatus *status);
 
 /* "blocked", or "partial". */
