@@ -31,6 +31,7 @@ static const guint32 attach_types[CG_N_HOOKS] = {
     [CG_HOOK_EGRESS] = BPF_CGROUP_INET_EGRESS,
     [CG_HOOK_INGRESS] = BPF_CGROUP_INET_INGRESS,
     [CG_HOOK_SOCK_CREATE] = BPF_CGROUP_INET_SOCK_CREATE,
+    [CG_HOOK_SETSOCKOPT] = BPF_CGROUP_SETSOCKOPT,
 };
 static const char *const program_names[CG_N_HOOKS] = CG_PROGRAM_NAMES;
 

@@ -67,5 +67,5 @@ struct cg_drops {
   __u64 in;        /* came by another interface */
   __u64 names;     /* a question to another name server */
   __u64 sources;   /* from an address that is not the machine's there */
-  __u64 protocols; /* a socket of a protocol that gets past the guard */
+  __u64 protocols; /* a socket, or a membership, by which the kernel sends by itself */
 };
