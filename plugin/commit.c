@@ -13,7 +13,8 @@ typedef struct {
   GHashTable *failed; /* tables with a failure */
   CgUnguarded *unguarded;
   GError *error;     /* the first failure */
-  GError *dns_error; /* likewise of resolv.conf; it holds up nothing else */
+  GError *dns_error; /* likewise of a file (resolv.conf, or a value to be kept); it holds up nothing
+                        else */
 } Run;
 
 void
@@ -116,6 +117,14 @@ send_step (CgNetlink *netlink, Run *run)
   return FALSE;
 }
 
+static void
+note_file (Run *run, const CgOp *op, const char *why)
+{
+  g_autofree char *line = cg_op_to_string (op);
+  if (!run->dns_error)
+    run->dns_error = g_error_new (CG_ERROR, CG_ERROR_FAILED, "%s: %s", line, why);
+}
+
 /* What was there before is kept before it is overwritten, and forgotten after it is back. */
 static void
 write_filter (const CgOp *op, const char *runtime_dir, Run *run)
@@ -126,7 +135,11 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
   if (op->step == CG_STEP_SET_FILTER) {
     CgSavedFilter saved = {.ifindex = filter->ifindex, .value = filter->now};
     g_strlcpy (saved.ifname, filter->ifname, sizeof saved.ifname);
-    done = cg_runtime_save_filter (runtime_dir, &saved, &error);
+    if (!cg_runtime_save_filter (runtime_dir, &saved, &error)) {
+      /* answers that the kernel drops are no leak */
+      note_file (run, op, error->message);
+      return;
+    }
   }
   done = done && cg_sysctl_write_filter (filter->ifname, filter->value, &error);
   if (done && op->step == CG_STEP_RESTORE_FILTER)
