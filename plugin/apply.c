@@ -227,7 +227,8 @@ apply_once (const CgOptions *options,
   cg_unguarded_clear (unguarded);
   if (ops->len > 0 && !options->keeps_answers)
     cg_answers_outdate (options->runtime_dir);
-  if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
+  gboolean done = cg_commit (netlink, ops, options->runtime_dir, unguarded, error);
+  if (!done && !g_error_matches (*error, CG_ERROR, CG_ERROR_ABSENT)) {
     *again = TRUE;
     return FALSE;
   }
@@ -239,7 +240,7 @@ apply_once (const CgOptions *options,
   }
   /* what was closed for want of a guard opens with the next look */
   *again = unguarded->passing || closed || rules_are_left (netlink, ops, plan, facts, scope);
-  return TRUE;
+  return done;
 }
 
 gboolean
@@ -251,7 +252,7 @@ cg_apply (const CgOptions *options,
 {
   gboolean again = TRUE, done = FALSE;
   g_auto (CgUnguarded) unguarded = {NULL};
-  g_autoptr (GError) why = NULL;
+  g_autoptr (GError) why = NULL; /* apply_once() looks into it, too */
   /* one more behind a success: what it left closed is to open */
   for (guint i = 0; again && i < MAX_TRIES + (done ? 1 : 0); i++) {
     if (why)

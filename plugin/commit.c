@@ -13,8 +13,8 @@ typedef struct {
   GHashTable *failed; /* tables with a failure */
   CgUnguarded *unguarded;
   GError *error;     /* the first failure */
-  GError *dns_error; /* likewise of a file (resolv.conf, or a value to be kept); it holds up nothing
-                        else */
+  GError *dns_error; /* all that failed of files: resolv.conf, and values to be kept; they hold up
+                        nothing else */
 } Run;
 
 void
@@ -118,11 +118,12 @@ send_step (CgNetlink *netlink, Run *run)
 }
 
 static void
-note_file (Run *run, const CgOp *op, const char *why)
+note_file (Run *run, const char *why)
 {
-  g_autofree char *line = cg_op_to_string (op);
-  if (!run->dns_error)
-    run->dns_error = g_error_new (CG_ERROR, CG_ERROR_FAILED, "%s: %s", line, why);
+  if (run->dns_error)
+    g_prefix_error (&run->dns_error, "%s; ", why);
+  else
+    run->dns_error = g_error_new_literal (CG_ERROR, CG_ERROR_ABSENT, why);
 }
 
 /* What was there before is kept before it is overwritten, and forgotten after it is back. */
@@ -137,7 +138,9 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
     g_strlcpy (saved.ifname, filter->ifname, sizeof saved.ifname);
     if (!cg_runtime_save_filter (runtime_dir, &saved, &error)) {
       /* answers that the kernel drops are no leak */
-      note_file (run, op, error->message);
+      g_autofree char *line = cg_op_to_string (op);
+      g_prefix_error (&error, "%s: ", line);
+      note_file (run, error->message);
       return;
     }
   }
@@ -281,8 +284,8 @@ static void
 write_resolvconf (const CgOp *op, Run *run)
 {
   g_autoptr (GError) error = NULL;
-  if (!cg_resolvconf_write (op->resolvconf.path, op->resolvconf.text, &error) && !run->dns_error)
-    run->dns_error = g_steal_pointer (&error);
+  if (!cg_resolvconf_write (op->resolvconf.path, op->resolvconf.text, &error))
+    note_file (run, error->message);
 }
 
 gboolean

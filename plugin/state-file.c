@@ -99,7 +99,10 @@ cg_state_write (const char *path, const char *text, gssize length, GError **erro
 {
   g_autofree char *directory = g_path_get_dirname (path);
   g_autoptr (GError) why = NULL;
-  (void) g_mkdir_with_parents (directory, 0755); /* if this fails, so does the next */
+  if (g_mkdir_with_parents (directory, 0755) < 0) {
+    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", directory, g_strerror (errno));
+    return FALSE;
+  }
   if (g_file_set_contents_full (path, text, length, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &why))
     return TRUE;
   g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
