@@ -59,12 +59,22 @@ def empty(path):
         path.unlink(missing_ok=True)
 
 
+# Runs a command, and says last how many kB of memory it took at most
+MEASURED = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], timeout=10)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
 def in_time(lab, *words):
-    """A run that ends by itself, soon, and in little memory."""
-    # -v: of the address space, in kB
-    done = lab.run("host", "sh", "-c", 'ulimit -v 500000; exec timeout -s KILL 10 "$0" "$@"', lab.binary,
+    """A run that ends by itself, soon, and in little memory; an endless file must not take all of it."""
+    done = lab.run("host", "sh", "-c", 'ulimit -v 500000; exec "$0" "$@"', PYTHON, "-c", MEASURED, lab.binary,
                    *words, check=False)
     assert done.returncode in (0, 1, 3), (words, done.stderr)
+    assert "TimeoutExpired" not in done.stderr, words
+    assert int(done.stdout.split()[-1]) < 50_000, (words, "kB of memory")
     return done
 
 
