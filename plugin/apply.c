@@ -266,7 +266,8 @@ apply_once (const CgOptions *options,
   unguarded->no_bpf = g_strdup (no_bpf);
   if (ops->len > 0 && !options->keeps_answers)
     cg_answers_outdate (options->runtime_dir);
-  if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
+  gboolean done = cg_commit (netlink, ops, options->runtime_dir, unguarded, error);
+  if (!done && !g_error_matches (*error, CG_ERROR, CG_ERROR_ABSENT)) {
     *again = TRUE;
     return FALSE;
   }
@@ -279,7 +280,7 @@ apply_once (const CgOptions *options,
   /* what was closed for want of a guard opens with the next look */
   *again = unguarded->passing || closed || (unguarded->no_bpf && !no_bpf) ||
            rules_are_left (netlink, ops, plan, facts, scope);
-  return TRUE;
+  return done;
 }
 
 gboolean
@@ -291,7 +292,7 @@ cg_apply (const CgOptions *options,
 {
   gboolean again = TRUE, done = FALSE;
   g_auto (CgUnguarded) unguarded = {NULL};
-  g_autoptr (GError) why = NULL;
+  g_autoptr (GError) why = NULL; /* apply_once() looks into it, too */
   /* one more behind a success: what it left closed is to open */
   for (guint i = 0; again && i < MAX_TRIES + (done ? 1 : 0); i++) {
     if (why)

@@ -100,7 +100,8 @@ look_again (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  int status = CG_EXIT_DONE;
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
   g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
   if (!config)
@@ -110,7 +111,8 @@ look_again (const CgOptions *options, const Event *event)
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
   const GError *bad = cg_config_find_bad (config, event->ifname);
-  int status = bad ? cg_fail (bad) : CG_EXIT_DONE;
+  if (bad)
+    status = cg_fail (bad);
   g_autoptr (GPtrArray) names = gateways_of (config, event);
   if (!refresh (options, config, event, &error))
     return cg_fail (error);

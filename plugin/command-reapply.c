@@ -17,10 +17,17 @@ cg_fail (const GError *error)
 #define LOCK_SECONDS 20
 
 gboolean
-cg_lock_for (const CgOptions *options, CgLock *lock, GError **error)
+cg_lock_for (const CgOptions *options, CgLock *lock, int *status, GError **error)
 {
+  g_autofree char *lacking = NULL;
   if (!options->dry_run)
-    *lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error);
+    *lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, &lacking, error);
+  if (lacking)
+    g_warning ("nothing can be kept, so only what needs no file is done: %s; see LIMITS in "
+               "custom-gateway(8)",
+               lacking);
+  if (lacking && status)
+    *status = CG_EXIT_FAILED;
   return options->dry_run || *lock != CG_NO_LOCK;
 }
 
@@ -122,7 +129,7 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
   int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
   g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
   if (!config)
@@ -145,15 +152,16 @@ static int
 remove_all (const CgOptions *options)
 {
   static const char *const all[] = {NULL};
+  int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) nothing = cg_config_new ();
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
   tell_monitor (options, nothing, all, CG_RELEASE);
   if (!cg_run (options, nothing, all, CG_RELEASE, &lock, &error))
     return cg_fail (error);
-  return CG_EXIT_DONE;
+  return status;
 }
 
 int

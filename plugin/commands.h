@@ -28,9 +28,10 @@ enum { CG_EXIT_SKIP = 1, CG_EXIT_REFUSE = 255 };
 /* Says what the error says and returns the exit status for it. */
 int cg_fail (const GError *error);
 
-/* Takes the lock for a run that changes something; with --dry-run none is needed. FALSE with a
- * CG_ERROR_FAILED. */
-gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
+/* Takes the lock for a run that changes something; with --dry-run none is needed. Where nothing can
+ * be kept it warns, and sets *status (unless that is NULL) to CG_EXIT_FAILED: the run goes on,
+ * since to confine takes no file. FALSE with a CG_ERROR_FAILED. */
+gboolean cg_lock_for (const CgOptions *options, CgLock *lock, int *status, GError **error);
 
 /* Says what is wrong with gateways that are in force all the same: those named, or all if none is.
  * If there is such a fault, sets *status to CG_EXIT_CONFIG. */

@@ -40,7 +40,9 @@ diff_sorted (GArray *ops, GArray *wanted, GArray *found, GCompareFunc compare, R
   gsize size = g_array_get_element_size (wanted);
   guint i = 0, j = 0;
   while (i < wanted->len || j < found->len) {
-    gconstpointer want = wanted->data + i * size, have = found->data + j * size;
+    /* of an array that never had an element the data are NULL, to which nothing can be added */
+    gconstpointer want = i < wanted->len ? wanted->data + i * size : NULL;
+    gconstpointer have = j < found->len ? found->data + j * size : NULL;
     int order = i == wanted->len ? 1 : j == found->len ? -1 : compare (want, have);
     if (order != 0)
       report (ops, order < 0 ? want : have, order < 0);

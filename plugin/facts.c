@@ -10,6 +10,7 @@
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
+#include "state-file.h"
 #include "subuids.h"
 #include "sysctl.h"
 #include "tunnels.h"
@@ -20,6 +21,8 @@
 #define TABLE_SPAN 1000000u
 /* So many tables in a row that others use are no accident. */
 #define TABLE_TRIES 64
+/* Bytes of /etc/resolv.conf; three servers count, resolv.conf(5). */
+#define MAX_RESOLV_CONF 65536
 
 void
 cg_facts_free (CgFacts *facts)
@@ -201,10 +204,10 @@ gather_firewall (CgFacts *facts)
 static void
 gather_resolvconfs (CgFacts *facts, const char *runtime_dir)
 {
-  g_autofree char *text = NULL;
+  g_autofree char *text = cg_file_read ("/etc/resolv.conf", MAX_RESOLV_CONF);
   facts->runtime_dir = runtime_dir;
   cg_resolvconf_load (runtime_dir, facts->resolvconfs);
-  if (g_file_get_contents ("/etc/resolv.conf", &text, NULL, NULL))
+  if (text)
     cg_resolvconf_parse (text, facts->resolvers);
   g_free (facts->released_resolvconf);
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);

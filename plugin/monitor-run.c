@@ -181,7 +181,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   now.options = &options;
   if (run->silent)
     be_silent ();
-  if (!cg_lock_for (run->options, &lock, &error))
+  if (!cg_lock_for (run->options, &lock, &status, &error))
     return cg_fail (error);
   gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
   if (run->is_loss && they_count)

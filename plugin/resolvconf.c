@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "state-file.h"
+
 #define DIRECTORY "dns" /* in the runtime directory; in it one directory a gateway */
 
 /* Limited broadcast, RFC 919: connect(2) refuses it to a socket without SO_BROADCAST, so a question
@@ -121,8 +123,8 @@ cg_resolvconf_load (const char *runtime_dir, GArray *found)
   g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
   for (const char *name; dir && (name = g_dir_read_name (dir));) {
     g_autofree char *path = cg_resolvconf_path (runtime_dir, name);
-    g_autofree char *text = NULL;
-    if (!cg_gateway_name_valid (name) || !g_file_get_contents (path, &text, NULL, NULL))
+    g_autofree char *text = cg_gateway_name_valid (name) ? cg_state_read (path) : NULL;
+    if (!text)
       continue;
     const CgResolvConf file = {g_strdup (name), g_steal_pointer (&path),
                                g_strconcat (g_strchomp (text), "\n", NULL)};
@@ -154,22 +156,6 @@ overwrite (int fd, const char *content)
          set_time (fd);
 }
 
-static gboolean
-create (const char *path, const char *content, GError **error)
-{
-  g_autofree char *directory = g_path_get_dirname (path);
-  g_autoptr (GError) why = NULL;
-  if (g_mkdir_with_parents (directory, 0755) < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", directory, g_strerror (errno));
-    return FALSE;
-  }
-  if (g_file_set_contents_full (path, content, FILE_SIZE, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
-                                &why))
-    return TRUE;
-  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
-  return FALSE;
-}
-
 gboolean
 cg_resolvconf_write (const char *path, const char *text, GError **error)
 {
@@ -177,9 +163,9 @@ cg_resolvconf_write (const char *path, const char *text, GError **error)
   g_assert (content->len <= FILE_SIZE);
   while (content->len < FILE_SIZE)
     g_string_append_c (content, '\n');
-  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ENOENT)
-    return create (path, content->str, error);
+    return cg_state_write (path, content->str, FILE_SIZE, error);
   gboolean written = fd >= 0 && overwrite (fd, content->str);
   if (!written)
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "state-file.h"
+
 /* The numbers are those of IPv4, and the structures but for what begins a rule. */
 G_STATIC_ASSERT (IPT_SO_GET_INFO == IP6T_SO_GET_INFO);
 G_STATIC_ASSERT (IPT_SO_GET_ENTRIES == IP6T_SO_GET_ENTRIES);
@@ -113,9 +115,9 @@ cg_xtables_check (int family, gboolean *unseen)
   static const char *const tables[] = {"raw", "mangle"};
   const char *path =
       family == AF_INET6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
-  g_autofree char *names = NULL;
   /* to ask for a table would make it; this file names those that there are */
-  if (!g_file_get_contents (path, &names, NULL, NULL))
+  g_autofree char *names = cg_file_read (path, CG_STATE_MAX);
+  if (!names)
     return FALSE;
   g_auto (GStrv) lines = g_strsplit (names, "\n", -1);
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++) {

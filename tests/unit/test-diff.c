@@ -6,6 +6,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 #define WG0_TABLE 42
 #define WG0       "Users=alice\nTable=42\nIPv6=block\n"
@@ -323,6 +324,22 @@ rule_that_is_seen_twice (void)
   g_assert_cmpstr (ops, ==, "");
 }
 
+/* The data of an array that is empty are NULL, and clang's sanitizer for undefined behaviour sees
+ * whether anything is added to that: nothing was found, and then nothing is wanted. */
+static void
+one_side_is_empty (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (World) installed = wg0_installed ();
+  g_autoptr (CgPlan) nothing = cg_plan_empty ();
+  g_autoptr (CgScope) everything = cg_scope_everything ();
+  world_add (world, "wg0", WG0, 7, IPV4);
+  g_autofree char *added = world_diff_text (world, NULL);
+  g_autoptr (GArray) removed = cg_diff (nothing, installed->facts, everything);
+  g_assert_nonnull (strstr (added, "route add default dev wg0"));
+  g_assert_cmpuint (removed->len, ==, 5);
+}
+
 /* The lines are meant to be run, and the kernel lets a name hold any shell's syntax. */
 static void
 names_are_quoted_for_the_shell (void)
@@ -346,6 +363,7 @@ main (int argc, char **argv)
   g_test_add_func ("/diff/remove", remove_takes_all);
   g_test_add_func ("/diff/foreign-is-in-no-operation", foreign_is_in_no_operation);
   g_test_add_func ("/diff/rule-that-is-seen-twice", rule_that_is_seen_twice);
+  g_test_add_func ("/diff/one-side-is-empty", one_side_is_empty);
   g_test_add_func ("/diff/names-are-quoted-for-the-shell", names_are_quoted_for_the_shell);
   return g_test_run ();
 }
