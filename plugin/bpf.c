@@ -107,7 +107,7 @@ is_of_type (int fd, unsigned long magic)
 }
 
 /* A mount of our own that has no place shows the root of this cgroup namespace, whatever is mounted
- * where (fsmount(2)). */
+ * where (fsmount(2)). It takes CAP_SYS_ADMIN, and its end some time: the kernel waits for readers. */
 static int
 mount_cgroups (void)
 {
@@ -120,20 +120,19 @@ mount_cgroups (void)
   return root;
 }
 
-/* Who may not mount looks where systemd mounts it; the second is that of its hybrid hierarchy. */
+/* Where systemd mounts it; the second is that of its hybrid hierarchy. */
 static int
 open_cgroups (void)
 {
   static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-  int fd = mount_cgroups ();
-  for (guint i = 0; fd < 0 && i < G_N_ELEMENTS (places); i++) {
-    fd = open (places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && !is_of_type (fd, CGROUP2_SUPER_MAGIC)) {
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
+    int fd = open (places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && is_of_type (fd, CGROUP2_SUPER_MAGIC))
+      return fd;
+    if (fd >= 0)
       close (fd);
-      fd = -1;
-    }
   }
-  return fd;
+  return mount_cgroups ();
 }
 
 static gboolean
