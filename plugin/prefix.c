@@ -75,6 +75,15 @@ cg_prefix_equal (const CgPrefix *a, const CgPrefix *b)
 }
 
 gboolean
+cg_prefix_covers (const CgPrefix *prefix, const CgPrefix *address)
+{
+  CgPrefix network = *address;
+  network.length = prefix->length;
+  network = cg_prefix_masked (&network);
+  return cg_prefix_equal (&network, prefix);
+}
+
+gboolean
 cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix)
 {
   for (guint i = 0; i < prefixes->len; i++)
@@ -96,6 +105,13 @@ cg_prefix_is_unspecified (const CgPrefix *prefix)
 {
   static const CgPrefix zero;
   return memcmp (prefix->address, zero.address, sizeof zero.address) == 0;
+}
+
+gboolean
+cg_prefix_is_link_local (const CgPrefix *prefix)
+{
+  return prefix->family == AF_INET6 && prefix->address[0] == 0xfe &&
+         (prefix->address[1] & 0xc0) == 0x80;
 }
 
 char *
