@@ -266,6 +266,10 @@ static void
 append_ways (GString *text, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
+  g_autoptr (GArray) pinned = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  for (guint i = 0; i < gateway->dns->len; i++)
+    if (cg_gateway_pins (gateway, &g_array_index (gateway->dns, CgPrefix, i)))
+      g_array_append_vals (pinned, &g_array_index (gateway->dns, CgPrefix, i), 1);
   g_string_append (text, "chain stop { counter name dropped; "
                          "fib saddr type local meta l4proto tcp reject with tcp reset; drop; }; "
                          "chain ways { " NO_MULTIPATH);
@@ -275,6 +279,9 @@ append_ways (GString *text, const CgTunnel *tunnel)
         gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "", gateway->interface,
         is_known_by_priority (tunnel) ? "meta priority set " PRIORITY_WRAPPED " " : "");
   g_string_append (text, "oifname \"lo\" accept; ");
+  if (pinned->len > 0)
+    g_string_append (text, "jump own; ");
+  append_rules (text, "daddr", pinned, "goto stop");
   append_rules (text, "daddr", gateway->bypass, "accept");
   g_string_append (text, "jump own; goto stop; }; ");
 }

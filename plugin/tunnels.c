@@ -10,8 +10,9 @@
 #include "rtnl.h"
 #include "sysctl.h"
 
+/* Whether packets can come from it. */
 static gboolean
-address_is_usable (const CgAddress *address)
+address_can_send (const CgAddress *address)
 {
   if (address->family == AF_INET)
     return address->scope < RT_SCOPE_HOST;
@@ -20,6 +21,16 @@ address_is_usable (const CgAddress *address)
   if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
     return FALSE;
   return address->scope <= RT_SCOPE_LINK;
+}
+
+/* Whether programs that let the kernel choose come from it. To a deprecated IPv6 address it prefers
+ * any other interface's (RFC 6724, rule 3 before rule 5; ipv6_get_saddr_eval in
+ * net/ipv6/addrconf.c): the LAN's address would show in the tunnel. */
+static gboolean
+address_is_usable (const CgAddress *address)
+{
+  return address_can_send (address) &&
+         !(address->family == AF_INET6 && (address->flags & IFA_F_DEPRECATED));
 }
 
 static gboolean
@@ -52,7 +63,7 @@ gather_link (CgNetlink *netlink, CgTunnel *tunnel, GError **error)
 
 /* Those of all interfaces: others may carry the same. */
 static gboolean
-dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GError **error)
+dump_addresses (const CgFacts *facts, CgNetlink *netlink, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     CgNetlinkMessage space;
@@ -61,7 +72,7 @@ dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GEr
     if (!facts->has[i])
       continue;
     cg_rtnl_get_addresses (request, cg_families[i]);
-    if (cg_netlink_ask (netlink, request, cg_rtnl_parse_address, addresses, &why) != 0) {
+    if (cg_netlink_ask (netlink, request, cg_rtnl_parse_address, facts->addresses, &why) != 0) {
       g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the addresses: ");
       return FALSE;
     }
@@ -74,12 +85,16 @@ take_addresses (CgTunnel *tunnel, const GArray *addresses)
 {
   for (guint i = 0; i < addresses->len; i++) {
     const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (!tunnel->ifindex || address->ifindex != tunnel->ifindex || !address_is_usable (address))
+    if (!tunnel->ifindex || address->ifindex != tunnel->ifindex || !address_can_send (address))
       continue;
-    tunnel->usable[cg_family_index (address->family)] = TRUE;
-    if (address->scope != RT_SCOPE_UNIVERSE)
+    if (address_is_usable (address)) {
+      tunnel->usable[cg_family_index (address->family)] = TRUE;
+      if (address->family == AF_INET6 && address->scope == RT_SCOPE_UNIVERSE)
+        tunnel->global_ipv6 = TRUE;
+    }
+    /* other links may have the same one, and no router takes it any further (RFC 4291, 2.5.6) */
+    if (cg_prefix_is_link_local (&address->address))
       continue;
-    tunnel->global_ipv6 = tunnel->global_ipv6 || address->family == AF_INET6;
     if (!tunnel->addresses)
       tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
     g_array_append_val (tunnel->addresses, address->address);
@@ -124,13 +139,28 @@ add_sharer (CgTunnel *tunnel, guint32 ifindex)
     g_ptr_array_add (tunnel->sharers, g_strdup (ifname));
 }
 
-static void
-find_sharers (CgTunnel *tunnel, const GArray *addresses)
+static gboolean
+is_tunnel (const CgFacts *facts, guint32 ifindex)
 {
-  for (guint i = 0; i < addresses->len; i++) {
-    const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (address->ifindex != tunnel->ifindex && cg_prefixes_have (tunnel->held, &address->address))
-      add_sharer (tunnel, address->ifindex);
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (g_array_index (facts->tunnels, CgTunnel, i).ifindex == ifindex)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+find_sharers (const CgFacts *facts, CgTunnel *tunnel)
+{
+  for (guint i = 0; i < facts->addresses->len; i++) {
+    const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
+    if (address->ifindex == tunnel->ifindex || !cg_prefixes_have (tunnel->held, &address->address))
+      continue;
+    add_sharer (tunnel, address->ifindex);
+    if (is_tunnel (facts, address->ifindex))
+      continue;
+    if (!tunnel->shared)
+      tunnel->shared = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+    g_array_append_val (tunnel->shared, address->address);
   }
 }
 
@@ -153,21 +183,20 @@ gather_wireguard (const CgFacts *facts, CgTunnel *tunnel, GError **error)
 gboolean
 cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
 {
-  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
   for (guint i = 0; i < facts->tunnels->len; i++)
     if (!gather_link (netlink, &g_array_index (facts->tunnels, CgTunnel, i), error))
       return FALSE;
   /* behind the links: who has just come is looked at without addresses, and counts as down */
-  if (facts->tunnels->len > 0 && !dump_addresses (facts, netlink, addresses, error))
+  if (facts->tunnels->len > 0 && !dump_addresses (facts, netlink, error))
     return FALSE;
   for (guint i = 0; i < facts->tunnels->len; i++) {
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
-    take_addresses (tunnel, addresses);
+    take_addresses (tunnel, facts->addresses);
     hold_addresses (facts, tunnel);
     g_autofree char *note =
         cg_record_get (facts->runtime_dir, CG_RECORD_STRAYS, tunnel->gateway->name);
     tunnel->has_strays = note != NULL;
-    find_sharers (tunnel, addresses);
+    find_sharers (facts, tunnel);
     if (!gather_wireguard (facts, tunnel, error))
       return FALSE;
   }
