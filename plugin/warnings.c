@@ -124,7 +124,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
       continue;
     warn_of_services (warnings, gateway);
     cg_warn_of_subuids (warnings, facts, gateway);
-    cg_warn_of_dns (warnings, facts, gateway);
+    cg_warn_of_dns (warnings, facts, tunnel);
     if (gateway->guard != CG_GUARD_NO && facts->guards_unseen)
       g_ptr_array_add (warnings, g_strdup_printf ("%s: no guard can be seen or written: %s",
                                                   gateway->name, facts->guards_unseen));
