@@ -107,7 +107,8 @@ is_of_type (int fd, unsigned long magic)
 }
 
 /* A mount of our own that has no place shows the root of this cgroup namespace, whatever is mounted
- * where (fsmount(2)). It takes CAP_SYS_ADMIN, and its end some time: the kernel waits for readers. */
+ * where (fsmount(2)). It takes CAP_SYS_ADMIN, and its end some time: the kernel waits for readers.
+ */
 static int
 mount_cgroups (void)
 {

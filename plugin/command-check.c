@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "warnings-dns.h"
+
 static void
 report_good (const CgGateway *gateway)
 {
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
   g_message ("%s.conf: good", gateway->name);
+  cg_warn_of_bypassed_servers (warnings, gateway);
+  for (guint i = 0; i < warnings->len; i++)
+    g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
 static int

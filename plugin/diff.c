@@ -22,7 +22,7 @@ static void
 report_route (GArray *ops, gconstpointer element, gboolean add)
 {
   CgOp op = {.route = *(const CgRoute *) element};
-  if (cg_route_is_last_word (&op.route))
+  if (cg_route_closes (&op.route))
     op.step = add ? CG_STEP_ADD_PROHIBIT : CG_STEP_DEL_PROHIBIT;
   else
     op.step = add ? CG_STEP_ADD_WAY : CG_STEP_DEL_WAY;
@@ -141,10 +141,11 @@ part_ways (GArray *ops, const CgPlan *plan)
   }
 }
 
+/* A way back confines nobody. */
 static gboolean
 rule_is_held (const CgScope *scope, const CgRule *rule)
 {
-  return scope->known && !cg_uids_contain (scope->known, rule->uids);
+  return scope->known && !rule->source.length && !cg_uids_contain (scope->known, rule->uids);
 }
 
 /* A table that rules of such uids look up is no gateway's, so its entries are out of scope. */
@@ -217,6 +218,7 @@ diff_rules (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope
   g_autoptr (GArray) wanted = rules_in_scope (plan->rules, scope);
   g_autoptr (GArray) found = rules_in_scope (facts->rules, scope);
   diff_sorted (ops, wanted, found, cg_rule_compare, report_rule);
+  cg_diff_ways_back (ops, plan, facts, scope);
 }
 
 gboolean

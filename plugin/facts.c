@@ -14,7 +14,6 @@
 #include "subuids.h"
 #include "sysctl.h"
 #include "tunnels.h"
-#include "xtables.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
 #define TABLE_BASE 198000000u
@@ -42,8 +41,11 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
+  g_array_unref (facts->addresses);
   g_array_unref (facts->resolvconfs);
   g_array_unref (facts->resolvers);
+  g_array_unref (facts->upstream);
+  g_ptr_array_unref (facts->zoned);
   g_array_unref (facts->subuids);
   g_free (facts->released_resolvconf);
   g_free (facts);
@@ -58,6 +60,7 @@ tunnel_clear (gpointer data)
   g_clear_pointer (&tunnel->former, g_array_unref);
   g_clear_pointer (&tunnel->homes, g_array_unref);
   g_clear_pointer (&tunnel->bypasses, g_array_unref);
+  g_clear_pointer (&tunnel->shared, g_array_unref);
   cg_wireguard_clear (&tunnel->wireguard);
 }
 
@@ -81,7 +84,10 @@ cg_facts_new (const CgConfig *config)
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   facts->runtime_dir = CG_RUNTIME_DIR;
   facts->resolvconfs = cg_resolvconfs_new ();
+  facts->addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
   facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->upstream = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->zoned = g_ptr_array_new_with_free_func (g_free);
   facts->subuids = g_array_new (FALSE, FALSE, sizeof (CgSubuids));
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
   return facts;
@@ -195,20 +201,17 @@ gather_firewall (CgFacts *facts)
     g_debug ("no look at the firewall: %s", error ? error->message : "no nftables");
     g_clear_pointer (&facts->firewall, cg_firewall_free);
     facts->firewall = cg_firewall_new ();
-    facts->firewall->is_unseen = TRUE;
   }
-  for (guint i = 0; i < CG_N_FAMILIES; i++)
-    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i], &facts->firewall->is_unseen);
 }
 
 static void
 gather_resolvconfs (CgFacts *facts, const char *runtime_dir)
 {
-  g_autofree char *text = cg_file_read ("/etc/resolv.conf", MAX_RESOLV_CONF);
   facts->runtime_dir = runtime_dir;
   cg_resolvconf_load (runtime_dir, facts->resolvconfs);
-  if (text)
-    cg_resolvconf_parse (text, facts->resolvers);
+  g_autoptr (GPtrArray) upstream_zoned = g_ptr_array_new_with_free_func (g_free);
+  cg_resolvconf_read ("/etc/resolv.conf", facts->resolvers, facts->zoned);
+  cg_resolvconf_read ("/run/systemd/resolve/resolv.conf", facts->upstream, upstream_zoned);
   g_free (facts->released_resolvconf);
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
 }

@@ -242,3 +242,31 @@ cg_gateway_parse_as (const char *name,
     return NULL;
   return g_steal_pointer (&gateway);
 }
+
+const CgPrefix *
+cg_gateway_find_bypass (const CgGateway *gateway, const CgPrefix *address)
+{
+  for (guint i = 0; i < gateway->bypass->len; i++) {
+    const CgPrefix *bypass = &g_array_index (gateway->bypass, CgPrefix, i);
+    if (cg_prefix_covers (bypass, address))
+      return bypass;
+  }
+  return NULL;
+}
+
+gboolean
+cg_gateway_pins (const CgGateway *gateway, const CgPrefix *server)
+{
+  /* the other end of the tunnel says what the servers of DNS=auto are, so nothing in the file can
+   * mean one of them */
+  gboolean is_meant =
+      gateway->dns_mode == CG_DNS_SERVERS && cg_prefixes_have (gateway->bypass, server);
+  return !is_meant && cg_prefixes_have (gateway->dns, server) && !cg_prefix_is_loopback (server) &&
+         cg_gateway_find_bypass (gateway, server);
+}
+
+gboolean
+cg_gateway_bypasses (const CgGateway *gateway, const CgPrefix *address)
+{
+  return cg_gateway_find_bypass (gateway, address) && !cg_gateway_pins (gateway, address);
+}

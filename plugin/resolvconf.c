@@ -23,6 +23,10 @@
  * leaves nothing of the old text; the longest text is some 300 bytes. */
 #define FILE_SIZE 512
 
+/* Of what others write; the C library itself takes three servers and lines of some hundred bytes.
+ */
+#define MAX_READ 65536
+
 static void
 resolvconf_clear (gpointer data)
 {
@@ -107,6 +111,41 @@ cg_resolvconf_parse (const char *text, GArray *servers)
     if (!strchr (words[1], '/') && cg_prefix_parse (words[1], &server))
       g_array_append_val (servers, server);
   }
+}
+
+void
+cg_resolvconf_parse_zoned (const char *text, GPtrArray *servers)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line && servers->len < MAXNS; line++) {
+    g_auto (GStrv) words = g_strsplit_set (*line, " \t", -1);
+    CgPrefix server;
+    char **word = words + 1;
+    if (g_strcmp0 (words[0], "nameserver") != 0)
+      continue;
+    while (*word && !**word)
+      word++;
+    const char *zone = *word ? strchr (*word, '%') : NULL;
+    g_autofree char *address = zone ? g_strndup (*word, (gsize) (zone - *word)) : NULL;
+    if (zone && !strchr (address, '/') && cg_prefix_parse (address, &server) &&
+        cg_interface_name_valid (zone + 1))
+      g_ptr_array_add (servers, g_strdup_printf ("%s%s", address, zone));
+  }
+}
+
+void
+cg_resolvconf_read (const char *path, GArray *servers, GPtrArray *zoned)
+{
+  struct stat status;
+  g_autofree char *text = g_malloc0 (MAX_READ + 1);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0)
+    return;
+  if (fstat (fd, &status) == 0 && S_ISREG (status.st_mode) && read (fd, text, MAX_READ) > 0) {
+    cg_resolvconf_parse_zoned (text, zoned);
+    cg_resolvconf_parse (text, servers);
+  }
+  close (fd);
 }
 
 gboolean

@@ -16,7 +16,7 @@ typedef struct {
 typedef enum {
   CG_GUARD_FORM_NONE,
   CG_GUARD_FORM_UNKNOWN, /* we may not look */
-  CG_GUARD_FORM_IDLE, /* no uid is confined: its table holds the tunnel's addresses */
+  CG_GUARD_FORM_IDLE,    /* no uid is confined: its table holds the tunnel's addresses */
   CG_GUARD_FORM_BPF,
   CG_GUARD_FORM_NFTABLES, /* by uid, where BPF cannot be had */
 } CgGuardForm;

@@ -377,16 +377,29 @@ class Lab:
         return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
     def rules(self, family: int = 4) -> list[dict]:
-        """Our rules, as the kernel has them."""
+        """Our rules that confine, as the kernel has them."""
+        return [rule for rule in self._all_rules(family) if rule["src"] == "all"]
+
+    def ways_back(self, family: int = 4) -> list[dict]:
+        """Our rules for answers, which are from the tunnels' addresses and confine nobody."""
+        return [rule for rule in self._all_rules(family) if rule["src"] != "all"]
+
+    def _all_rules(self, family: int) -> list[dict]:
         return [rule for rule in self.ip(f"-{family}", "-d", "rule")
                 if rule.get("protocol") in ("198", "custom-gateway")]
+
+    def take_ways_back(self) -> None:
+        """Takes them away, to see what they are for."""
+        for family in (4, 6):
+            for rule in self.ways_back(family):
+                self.sh("host", f"ip -{family} rule del from {rule['src']} uidrange 0-0")
 
     def routes(self, family: int = 4) -> list[dict]:
         """Our routes, as the kernel has them."""
         return self.ip(f"-{family}", "-d", "route", "show", "table", "all", "protocol", "198")
 
     def nothing_is_left(self) -> bool:
-        return not any(self.rules(f) or self.routes(f) for f in (4, 6))
+        return not any(self._all_rules(f) or self.routes(f) for f in (4, 6))
 
     def ask(self, uid: int, family: int = 4, kind: str = "udp", port: int | None = None,
             server: str | None = None) -> str:
