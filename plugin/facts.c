@@ -41,7 +41,6 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->routes);
   g_array_unref (facts->foreign);
   g_array_unref (facts->kept);
-  g_array_unref (facts->addresses);
   g_array_unref (facts->resolvconfs);
   g_array_unref (facts->resolvers);
   g_array_unref (facts->upstream);
@@ -84,7 +83,6 @@ cg_facts_new (const CgConfig *config)
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   facts->runtime_dir = CG_RUNTIME_DIR;
   facts->resolvconfs = cg_resolvconfs_new ();
-  facts->addresses = g_array_new (FALSE, FALSE, sizeof (CgAddress));
   facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   facts->upstream = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   facts->zoned = g_ptr_array_new_with_free_func (g_free);

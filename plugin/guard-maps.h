@@ -33,6 +33,7 @@ struct cg_way {
   __u32 flags;
 };
 #define CG_WAY_NAMES 1 /* questions for names go to the servers of cg_servers alone */
+#define CG_WAY_IPSEC 2 /* the tunnel is one of IPsec: its ESP and AH keep the program's socket */
 
 /* cg_bypasses: a table and a prefix of destinations to the interface by which packets to it leave
  * and come. */

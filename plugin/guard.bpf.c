@@ -277,6 +277,11 @@ cg_egress (struct __sk_buff *skb)
     return leaves_by_loopback (&packet, table, port);
   if (is_tunnel)
     return leaves_by_tunnel (skb, &packet, table);
+  /* to send these takes CAP_NET_RAW (vti_xmit in net/ipv4/ip_vti.c, xfrmi_xmit2 in
+   * net/xfrm/xfrm_interface_core.c) */
+  if (way->flags & CG_WAY_IPSEC &&
+      (packet.protocol == IPPROTO_ESP || packet.protocol == IPPROTO_AH))
+    return PASS;
   if (is_bypass (table, &packet.destination, ifindex))
     return leaves_by_bypass (&packet, table);
   COUNT (table, out);

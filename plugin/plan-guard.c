@@ -99,13 +99,21 @@ plan_servers (CgPlan *plan, const CgTunnel *tunnel)
   }
 }
 
+static guint32
+way_flags (const CgTunnel *tunnel)
+{
+  static const char *const ipsec[] = {"vti", "vti6", "xfrm", NULL};
+  return (tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES) |
+         (g_strv_contains (ipsec, tunnel->kind) ? CG_WAY_IPSEC : 0);
+}
+
 static void
 plan_gateway (CgPlan *plan, const CgGuarded *guarded)
 {
   const CgTunnel *tunnel = guarded->tunnel;
   const struct cg_way way = {
       .ifindex = {ifindex_if_up (tunnel, AF_INET), ifindex_if_up (tunnel, AF_INET6)},
-      .flags = tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES,
+      .flags = way_flags (tunnel),
   };
   add (plan, cg_entry_gateway (tunnel->table, way));
   for (guint i = 0; tunnel->bypasses && i < tunnel->bypasses->len; i++) {
