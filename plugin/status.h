@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diff.h"
+#include "status-bad.h"
 
 /* What should be and what is, side by side. Pure: made from the facts, and from the operations that
  * a run over all gateways would carry out. */
@@ -23,6 +24,7 @@ typedef struct {
 typedef struct {
   GPtrArray *gateways;    /* CgGatewayStatus */
   GPtrArray *differences; /* char *: likewise, for what is ours but no gateway's */
+  GArray *bad;            /* CgBadStatus */
 } CgStatus;
 
 void cg_status_free (CgStatus *status);
