@@ -8,6 +8,7 @@
 typedef struct {
   const char *config_dir;
   const char *runtime_dir;
+  const char *state_dir; /* NULL: bad files are only told of, see last-good.h and bad-users.h */
   gboolean dry_run;
   gboolean json;
   gboolean no_copy;       /* the monitor keeps none of the guards: see owned.h */

@@ -26,8 +26,8 @@ static CgConfig *
 read_directory (const CgMonitorRun *run, int *status)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config =
-      cg_shelf_reload (run->shelf, run->options->config_dir, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config = cg_shelf_reload (run->shelf, run->options->config_dir,
+                                                 run->options->state_dir, cg_user_lookup, &error);
   if (!config) {
     *status = cg_fail (error);
     return NULL;
@@ -35,8 +35,7 @@ read_directory (const CgMonitorRun *run, int *status)
   for (guint i = 0; i < config->bad->len; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
     *status = cg_fail (bad->error);
-    if (cg_config_find (config, bad->name))
-      g_warning ("%s: stays in force as it was before", bad->name);
+    cg_tell_of_last_good (config, bad);
   }
   return g_steal_pointer (&config);
 }
@@ -72,8 +71,9 @@ report_new (const CgConfig *config, const Findings *found)
   g_variant_builder_init (&tables, G_VARIANT_TYPE ("au"));
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    g_variant_builder_add (&interfaces, "^ay",
-                           gateway->interface ? gateway->interface : CG_ANY_INTERFACE);
+    if (gateway->interface || gateway->connection) /* not what blocks the users of a bad file */
+      g_variant_builder_add (&interfaces, "^ay",
+                             gateway->interface ? gateway->interface : CG_ANY_INTERFACE);
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }
@@ -145,6 +145,8 @@ apply (const CgMonitorRun *run,
   const char *const *names = *gone ? (const char *const *) others->pdata : all;
   gboolean is_due = !*gone || *names;
   gboolean done = is_due && cg_apply (run->options, config, names, CG_APPLY, error);
+  if (done && run->reload)
+    cg_keep_last_good (run->options, config, names);
   char *owned = own_guards (run, config, gone, given, is_complete);
   cg_end_run (run->options, config, names, done, lock);
   return owned;
@@ -198,6 +200,7 @@ cg_monitor_run (gpointer data, GVariant **report, int *given)
   CgMonitorRun now = *(const CgMonitorRun *) data;
   CgOptions options = *now.options;
   const CgMonitorRun *run = &now;
+  const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
   gboolean was_read;
   g_autoptr (GError) error = NULL;
@@ -221,6 +224,7 @@ cg_monitor_run (gpointer data, GVariant **report, int *given)
   g_autoptr (GVariant) answers =
       g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
   cg_answers_vouch (answers, options.runtime_dir);
+  cg_block_bad_users (&options, config, all, CG_APPLY);
 
   gboolean is_complete = !config->incomplete && !config->unanswered;
   g_autofree char *owned = apply (run, config, &lock, given, &is_complete, &error);

@@ -38,8 +38,9 @@ OTHER_PORT = 7001
 SERVER = {4: "203.0.113.1", 6: "2001:db8:ffff::1"}
 LAN = {4: "192.0.2.2", 6: "2001:db8:1::2"}
 
-# The machine under test sees a /run and a configuration directory of its own.
-ENTER = 'mount --bind "$1" /run && mount --bind "$2" "$3" && shift 3 && exec "$@"'
+# The machine under test sees a /run, a configuration and a state directory of its own.
+ENTER = ('mount --bind "$1" /run && mount --bind "$2" "$3" && mount --bind "$4" "$5" && shift 5 &&'
+         ' exec "$@"')
 
 
 class LabError(Exception):
@@ -178,6 +179,7 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="custom-gateway-lab."))
         self.config_dir = self.directory / "etc"
         self.run_dir = self.directory / "run"
+        self.state_dir = self.directory / "var"
         self.names = {end: f"{self.directory.name[-8:]}-{end}" for end in ("host", "world")}
         self._processes: list[subprocess.Popen] = []
         self._captures = 0
@@ -192,6 +194,7 @@ class Lab:
         self.directory.chmod(0o755)
         for path in (self.config_dir, self.run_dir, self.directory / "run-world"):
             path.mkdir(mode=0o755)
+        self.state_dir.mkdir(mode=0o700)
         for name in self.names.values():
             subprocess.run(["ip", "netns", "add", name], check=True)
         host, world = self.names["host"], self.names["world"]
@@ -244,6 +247,7 @@ class Lab:
         run = self.run_dir if namespace == "host" else self.directory / "run-world"
         return ["ip", "netns", "exec", self.names[namespace], "sh", "-c", ENTER, "sh", str(run),
                 str(self.config_dir), str(self.stage / "etc" / "custom-gateway"),
+                str(self.state_dir), str(self.stage / "var" / "lib" / "custom-gateway"),
                 *map(str, arguments)]
 
     def run(self, namespace: str, *arguments, check: bool = True, stdin: str | None = None,
