@@ -18,7 +18,9 @@ check_directory (const CgOptions *options)
 {
   static const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
-  g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
+  CgOptions as_they_are = *options;
+  as_they_are.state_dir = NULL;
+  g_autoptr (CgConfig) config = cg_load_for (&as_they_are, all, CG_APPLY, &status);
   for (guint i = 0; config && i < config->gateways->len; i++)
     report_good (config->gateways->pdata[i]);
   if (config && config->gateways->len == 0 && config->bad->len == 0)

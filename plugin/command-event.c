@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hints.h"
+#include "last-good.h"
 #include "profiles.h"
 #include "removed.h"
 #include "resolve-connections.h"
@@ -103,7 +104,8 @@ look_again (const CgOptions *options, const Event *event)
   int status = CG_EXIT_DONE;
   if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
-  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_last_good_load (options->config_dir, options->state_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
   cg_resolve (config, options->runtime_dir, &event->hints);
@@ -132,7 +134,8 @@ static int
 look_if_ours (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_last_good_load (options->config_dir, options->state_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
   cg_profiles_add (config, "", cg_user_lookup);

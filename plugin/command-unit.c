@@ -46,6 +46,14 @@ gateway_of_service (const CgConfig *config, const char *unit, const CgServiceFac
   return NULL;
 }
 
+/* Why it is not known whom a unit belongs to: the first bad file may name it. */
+static const char *
+why_unknown (const CgConfig *config)
+{
+  const CgBadFile *bad = config->bad->len > 0 ? config->bad->pdata[0] : NULL;
+  return bad ? bad->error->message : "it is not known whom it belongs to";
+}
+
 static gboolean
 cannot_confine (const char *unit, const char *why, GError **error)
 {
@@ -69,7 +77,7 @@ confine (const CgOptions *options, const char *unit, GError **error)
   const CgServiceFact *fact;
   const CgGateway *gateway = gateway_of_service (config, unit, &fact);
   if (!gateway && !cg_config_is_complete (config))
-    return cannot_confine (unit, "it is not known whom it belongs to", error);
+    return cannot_confine (unit, why_unknown (config), error);
   if (!gateway) {
     g_message ("%s is no gateway's any more; 'systemctl daemon-reload' takes its drop-in away",
                unit);

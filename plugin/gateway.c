@@ -20,6 +20,7 @@ cg_gateway_free (CgGateway *gateway)
   g_free (gateway->interface_unit);
   g_strfreev (gateway->services);
   g_array_unref (gateway->uids);
+  g_array_unref (gateway->users);
   g_array_unref (gateway->dns);
   g_array_unref (gateway->bypass);
   g_ptr_array_unref (gateway->found);
@@ -36,6 +37,7 @@ gateway_new (const char *name)
   gateway->name = g_strdup (name);
   gateway->services = g_new0 (char *, 1);
   gateway->uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  gateway->users = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   gateway->dns = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->bypass = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->found = cg_service_facts_new ();
@@ -240,6 +242,7 @@ cg_gateway_parse_as (const char *name,
   }
   if (!check_whole (gateway, file, error))
     return NULL;
+  g_array_append_vals (gateway->users, gateway->uids->data, gateway->uids->len);
   return g_steal_pointer (&gateway);
 }
 

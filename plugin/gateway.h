@@ -33,6 +33,7 @@ typedef struct {
   char *interface_unit; /* a systemd unit */
   GStrv services;       /* units, each ending in .service; never NULL */
   GArray *uids;         /* CgUidRange, normalised */
+  GArray *users;        /* CgUidRange: what Users= alone came to, whatever joins uids later */
   CgDnsMode dns_mode;
   GArray *dns;    /* CgPrefix of full length */
   GArray *bypass; /* CgPrefix, sorted, each once */

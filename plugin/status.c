@@ -17,6 +17,7 @@ cg_status_free (CgStatus *status)
 {
   g_ptr_array_unref (status->gateways);
   g_ptr_array_unref (status->differences);
+  g_array_unref (status->bad);
   g_free (status);
 }
 
@@ -204,6 +205,7 @@ cg_status_new (const CgFacts *facts, const char *const *names)
     if (!*names || g_strv_contains (names, tunnel->gateway->name))
       g_ptr_array_add (status->gateways, look_at_gateway (facts, plan, tunnel));
   }
+  status->bad = cg_status_bad_new (facts, names);
   if (!*names)
     find_leftovers (status, facts, plan);
   return status;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diff.h"
+#include "status-bad.h"
 
 /* What should be and what is, side by side. Pure: made from the facts, and from the operations that
  * a run over all gateways would carry out. */
@@ -34,6 +35,7 @@ typedef struct {
   GPtrArray *gateways;    /* CgGatewayStatus */
   GPtrArray *differences; /* char *: likewise, for what is ours but no gateway's */
   guint64 dropped;        /* packets that the guard's table in nftables has dropped */
+  GArray *bad;            /* CgBadStatus */
 } CgStatus;
 
 void cg_status_free (CgStatus *status);

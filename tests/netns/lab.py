@@ -53,6 +53,7 @@ exec nsenter --net="/run/netns/$2" unshare --mount --propagation slave ${1:+--cg
   ! grep -qw bpf /proc/filesystems || mount -t bpf bpf /sys/fs/bpf
   mount --bind "$3" /run
   mount --bind "$4" "$5"
+  mount --bind "$6" "$7"
   echo ready
   exec cat' sh "$@"
 """
@@ -222,6 +223,7 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="custom-gateway-lab."))
         self.config_dir = self.directory / "etc"
         self.run_dir = self.directory / "run"
+        self.state_dir = self.directory / "var"
         self.names = {end: f"{self.directory.name[-8:]}-{end}" for end in ("host", "world")}
         self._processes: list[subprocess.Popen] = []
         self._holders: dict[str, subprocess.Popen] = {}
@@ -238,6 +240,7 @@ class Lab:
         self.directory.chmod(0o755)
         for path in (self.config_dir, self.run_dir, self.directory / "run-world"):
             path.mkdir(mode=0o755)
+        self.state_dir.mkdir(mode=0o700)
         for name in self.names.values():
             subprocess.run(["ip", "netns", "add", name], check=True)
         self._hold("host", self.run_dir, self.cgroup)
@@ -268,7 +271,8 @@ class Lab:
         # pylint: disable-next=consider-using-with
         holder = subprocess.Popen(
             ["sh", "-ec", HOLD, "sh", cgroup or "", self.names[namespace], run, self.config_dir,
-             self.stage / "etc" / "custom-gateway"],
+             self.stage / "etc" / "custom-gateway", self.state_dir,
+             self.stage / "var" / "lib" / "custom-gateway"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._processes.append(holder)
         self._holders[namespace] = holder
