@@ -5,6 +5,7 @@ attack is a function that is called again and again; it returns how often it cha
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -139,6 +140,7 @@ def as_networkd_starts(lab: Field, contender: Contender) -> int:
 def monitor_killed(lab: Field, contender: Ours) -> int:
     """Killed first, so that nobody repairs what is flushed then."""
     if contender.monitor:
+        del lab.running["the monitor"]
         contender.monitor.kill()
         contender.monitor.wait()
     flush_rules(lab)
@@ -191,18 +193,23 @@ def configuration_changes(lab: Field, contender: Ours) -> int:
 
 def disturbed(prefix: str, lab: Field, contender: Ours) -> int:
     """The tunnel goes and comes, and the program that should follow it is disturbed each time."""
+    def look() -> None:
+        status = contender.look(prefix)
+        lab.killed += status == KILLED
+        lab.failed += status not in (0, KILLED)
+        lab.wait(UNTOLD)
+
     lab.host.do("ip link set wg0 down")
-    contender.look(prefix)
-    lab.wait(UNTOLD)
+    look()
     lab.tunnels[0].open()
-    contender.look(prefix)
-    lab.wait(UNTOLD)
+    look()
     contender.mend()
     return 2
 
 
+KILLED = 128 + signal.SIGKILL
 # What changes the kernel, or a file that is relied on: as in tests/netns/test_killed.py.
-CALLS = ("sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
+CALLS = ("bpf", "sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
 # more than any of the calls occurs
 NUMBERS = range(1, 25)
 KILLS = [f"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={number}"
@@ -232,7 +239,7 @@ class Attack:
     elsewhere: str = KERNEL  # of the others: own ways leak there with no attack at all
     tunnel: Callable = Veth
     gateways: int = 1
-    needs_monitor: bool = False
+    disturbs: str = ""  # "killed" or "failed": what becomes of the program's runs
     rounds: int = 1  # of ours at least, in a full run
     known: str = ""  # why it leaks, and that this is known
     takes_ways: bool = False  # what leads the user's packets is taken away: LATE in report.py
@@ -262,11 +269,11 @@ ATTACKS = [
            known_answers=TWO_FILES),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
     Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
-           rounds=len(KILLS)),
+           rounds=len(KILLS), disturbs="killed"),
     Attack("out of file descriptors", by_turns(FILES), WithoutOrder, others=(),
-           rounds=len(FILES)),
+           rounds=len(FILES), disturbs="failed"),
     Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=(),
-           rounds=len(MEMORY)),
+           rounds=len(MEMORY), disturbs="failed"),
     Attack("monitor killed, `ip rule flush`", monitor_killed, WithoutGuard, others=(),
-           needs_monitor=True, takes_ways=True),
+           takes_ways=True),
 ]

@@ -79,6 +79,10 @@ class Shell:
             said.append(line)
         raise LabError(f"{text}: the shell is gone: {''.join(said)}")
 
+    def status(self, line: str) -> int:
+        """Runs a command that may fail, and returns its exit status, or 128 and the signal's number."""
+        return int(self.do(f"status=0; {line} >/dev/null 2>&1 || status=$?; echo $status"))
+
 
 class Veth:
     """A tunnel that costs nothing. As Tunnel in lab.py, and as quick as ip(8) is."""
@@ -148,6 +152,8 @@ class Field:
         self.host = Shell(self.lab, "host")
         self.world = Shell(self.lab, "world")
         self.tunnels: list[Veth | WireGuard] = []
+        self.running: dict[str, subprocess.Popen] = {}  # what has to live until the end
+        self.killed = self.failed = 0  # runs of the program: by us, and otherwise
         self.host.do(
             # a connection after the other needs a port each
             "sysctl -qw net.ipv4.ip_local_port_range='32768 65535' net.ipv4.tcp_max_tw_buckets=64",
@@ -165,6 +171,7 @@ class Field:
     def _start(self, namespace: str, program: str, word: str, *arguments) -> subprocess.Popen:
         process = self.lab.popen(namespace, self.programs / f"leaks-{program}", *arguments,
                                  stdout=subprocess.PIPE, text=True)
+        self.running[f"leaks-{program}"] = process
         if process.stdout.readline().strip() != word:
             raise LabError(f"leaks-{program} did not start")
         return process
@@ -178,6 +185,12 @@ class Field:
         wait_until("each way to be seen on the LAN while nobody is confined",
                    lambda: all(lan > 0 for lan, _ in self.seen.read().way[:count]))
         return process
+
+    def check_running(self) -> None:
+        """A program that has ended by itself sees nothing, sends nothing or repairs nothing."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise LabError(f"{name} has ended: {process.returncode}")
 
     def settle(self) -> None:
         """Until what was sent before now has been counted: a packet of somebody else, sent a little

@@ -37,6 +37,8 @@ class Result:
     betrayed: int = 0  # likewise, from the tunnel's
     strange: int = 0  # these two: wire.h
     lost: int = 0
+    killed: int = 0  # these two: runs of the program
+    failed: int = 0
     last: list[str] = field(default_factory=list)  # for each way, what came by the LAN last
 
     def total(self, column: int, numbers: list[int]) -> int:
@@ -57,12 +59,10 @@ def prepare(lab: Field, what: Attack, who: type[Contender], pace: int) -> tuple:
 
 
 def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: float,
-           rounds: int) -> Result | None:
-    """Attacks for that long, and at least so many times. None: this build cannot be attacked so."""
+           rounds: int) -> Result:
+    """Attacks for that long, and at least so many times."""
     lab = Field(arguments.stage, arguments.build_dir, number)
     try:
-        if what.needs_monitor and not Ours(lab).has_monitor:
-            return None
         flood, contender = prepare(lab, what, who, arguments.pace)
         before, answers = lab.ways(), list(lab.seen.read().answers)
         result = Result([])
@@ -70,6 +70,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         while time.monotonic() < end or result.rounds < rounds:
             result.changes += what.again(lab, contender)
             result.rounds += 1
+        lab.check_running()
         flood.kill()
         flood.wait()
         lab.settle()
@@ -78,6 +79,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
         seen = lab.seen.read()
         result.answers, result.betrayed = (now - then for now, then in zip(seen.answers, answers))
         result.strange, result.lost = seen.strange, seen.lost
+        result.killed, result.failed = lab.killed, lab.failed
         result.last = [describe(last) for last in seen.last]
         return result
     finally:
@@ -91,9 +93,7 @@ def play(arguments, number: int, what: Attack) -> None:
         seconds = arguments.seconds if main else min(arguments.seconds, 2)
         rounds = what.rounds if main and not short else 1
         report.progress(f"{what.name}: {who.title}")
-        result = attack(arguments, number, what, who, seconds, rounds)
-        if result:
-            what.results[who] = result
+        what.results[who] = attack(arguments, number, what, who, seconds, rounds)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -125,8 +125,7 @@ def main() -> int:
     for number, what in enumerate(attacks.ATTACKS):
         if arguments.only in what.name:
             play(arguments, number, what)
-            if Ours in what.results:
-                played.append(what)
+            played.append(what)
     report.progress("")
     ways = way_names(arguments.build_dir / "tests" / "leaks")
     judged = report.Report(played, ways, full=not arguments.short and not arguments.only)
