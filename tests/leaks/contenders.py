@@ -52,6 +52,7 @@ class Ours(Contender):
         self.hook = field.lab.nm_hooks / "50-custom-gateway"
         self.has_monitor = self.guard
         self.monitor: subprocess.Popen | None = None
+        self.lines: tuple[str, ...] = ()  # that the gateway's file has, too
 
     def config(self, *lines: str, gateway: str = "wg0") -> None:
         table = self.table + int(gateway[-1])
@@ -59,7 +60,7 @@ class Ours(Contender):
             [*lines, f"Table={table}", f"Guard={'yes' if self.guard else 'no'}"]))
 
     def confine(self) -> None:
-        self.config(f"Users={CONFINED}")
+        self.config(f"Users={CONFINED}", *self.lines)
         self.look()
         self.start_monitor()
 

@@ -17,10 +17,11 @@ import pathlib
 import random
 import subprocess
 import time
+from typing import NamedTuple
 
 from lab import CONFINED, Lab, LabError, Tunnel, wait_until
 
-N_WAYS = 32  # wire.h
+N_WAYS = 96  # wire.h
 CONTROL = N_WAYS - 1
 CONTROL_PORT = 20000 + CONTROL
 
@@ -30,7 +31,24 @@ class Counts(ctypes.Structure):
 
     _fields_ = [("way", (ctypes.c_uint64 * 2) * N_WAYS), ("answers", ctypes.c_uint64 * 2),
                 ("strange", ctypes.c_uint64), ("lost", ctypes.c_uint64),
-                ("last", ctypes.c_uint32 * N_WAYS)]
+                ("last", ctypes.c_uint32 * N_WAYS), ("waits", ctypes.c_uint32 * N_WAYS)]
+
+
+NONE, KERNEL, OWN, BYPASS, ADDRESS, VXLAN = "none", "kernel", "own", "bypass", "address", "vxlan"  # ways.h
+
+
+class Way(NamedTuple):
+    """One of ways.c."""
+
+    group: str  # when it leaks without the guard
+    asked: bool  # a stranger on the LAN begins it
+    name: str
+
+
+# Addresses of the machine that may go away, and what is behind which its bypasses lie, as in ways.c.
+LEAVING = ("192.0.2.77/32", "2001:db8:1::77/128")
+BYPASSES = "192.0.2.128/25 2001:db8:1:0:8000::/65"
+ON_LAN = ("192.0.3.1", "2001:db8:3::1", "192.0.2.77", "2001:db8:1::77", "192.0.2.200", "2001:db8:1:0:8000::200")
 
 
 FROM_LAN, HAS_DATA = 0x100, 0x200  # wire.h
@@ -118,12 +136,35 @@ class Veth:
     def delete(self) -> None:
         self.field.host.do(f"ip link del {self.name}")
 
+    def is_possible(self) -> bool:
+        """Whether this machine's kernel has such."""
+        return True
+
+
+class Vxlan(Veth):
+    """A tunnel whose packets are UDP, and whose kernel takes them from any sender."""
+
+    PORT, NUMBER = 4789, 7  # wire.h, ways.c
+
+    def create(self) -> None:
+        for shell, name, here, there in ((self.field.host, self.name, 2, 1), (self.field.world, self.far, 1, 2)):
+            shell.do(f"ip link add {name} address {self.MAC} type vxlan id {self.NUMBER} dstport {self.PORT} "
+                     f"local 192.0.2.{here} remote 192.0.2.{there} dev eth0 nolearning")
+        self.field.host.do(f"ip link set {self.name} addrgenmode none arp off")
+        self.field.world.do(*self._connect)
+
+    def is_possible(self) -> bool:
+        return self.field.host.status("ip link add probe type vxlan id 1 dstport 1 && ip link del probe") == 0
+
 
 class WireGuard(Tunnel):
     """A real one, with the same names for the same things as Veth."""
 
     def __init__(self, field: Field, number: int = 0):
         super().__init__(field.lab, number)
+
+    def is_possible(self) -> bool:
+        return True
 
     def open(self) -> None:
         self.lab.sh("host", f"ip link set {self.name} up",
@@ -149,6 +190,7 @@ class Field:
         self.run = random.getrandbits(31)
         self.sent = Counter(self.lab.directory / "sent")
         self.seen = Counter(self.lab.directory / "seen")
+        self.asked = Counter(self.lab.directory / "asked")
         self.host = Shell(self.lab, "host")
         self.world = Shell(self.lab, "world")
         self.tunnels: list[Veth | WireGuard] = []
@@ -157,13 +199,32 @@ class Field:
         self.host.do(
             # a connection after the other needs a port each
             "sysctl -qw net.ipv4.ip_local_port_range='32768 65535' net.ipv4.tcp_max_tw_buckets=64",
+            # each packet is answered that may be
+            "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 "
+            "net.ipv4.icmp_msgs_per_sec=1000000 net.ipv4.ping_group_range='0 2147483647'",
+            f"ip link add eth1 type veth peer name eth1 netns {self.world.pid}",
+            "ip addr add 192.0.3.2/24 dev eth1", "ip addr add 2001:db8:3::2/64 dev eth1 nodad",
+            "ip link set eth1 up", "ip route add default via 192.0.3.1 metric 4096",
+            "ip -6 route add default via 2001:db8:3::1 metric 4096",
+            *[f"ip addr add {address} dev eth0" for address in LEAVING],
             # neighbours that are known, so that a packet and not a question for them goes out
-            "ip neigh replace fe80::1 lladdr 02:00:00:00:00:02 dev eth0 nud permanent")
+            *[f"ip neigh replace {address} lladdr 02:00:00:00:00:02 dev {lan} nud permanent"
+              for lan in ("eth0", "eth1") for address in (*ON_LAN, "fe80::1")])
         self.world.do("sysctl -qw net.ipv4.tcp_max_tw_buckets=64",
                       *[f"ip addr add 10.64.{n}.1/32 dev lo" for n in (0, 1)],
-                      *[f"ip addr add fd00:64:a{n}::1/128 dev lo nodad" for n in (0, 1)])
+                      *[f"ip addr add fd00:64:a{n}::1/128 dev lo nodad" for n in (0, 1)],
+                      "ip link set eth1 up",
+                      # the strangers of peer.c: ways.c
+                      "ip route add local 198.18.1.0/24 dev lo", "ip -6 route add local 2001:db8:5:1::/64 dev lo",
+                      # a simultaneous open is met by no port that is closed: wire.h
+                      "nft 'table inet meeting { chain output { type filter hook output priority 0; "
+                      "tcp sport 5000-5099 tcp flags rst drop; }; }'")
+        lines = self.lab.run("host", self.programs / "leaks-flood", "list").stdout.splitlines()
+        self.names = [Way(group, asked == "asked", name)
+                      for group, asked, name in (line.split(" ", 2) for line in lines)]
         self._start("world", "sink", "listening")
-        self._start("world", "watch", "watching", self.seen.path, "eth0", self.run)
+        self._start("world", "watch", "watching", self.seen.path, self.run, "eth0", "eth1")
+        self._start("host", "server", "serving", "192.0.2.1")
 
     def close(self) -> None:
         self.lab.close()
@@ -181,9 +242,17 @@ class Field:
         LAN: who cannot be seen leaking is no witness."""
         process = self._start("host", "flood", "sending", self.sent.path, self.run, self.attack,
                               CONFINED, pace, "eth0")
-        count = len(way_names(self.programs))
-        wait_until("each way to be seen on the LAN while nobody is confined",
-                   lambda: all(lan > 0 for lan, _ in self.seen.read().way[:count]))
+        self._start("world", "peer", "asking", self.asked.path, self.sent.path, self.run, self.attack)
+        always = [(i, way.name) for i, way in enumerate(self.names) if way.group not in (NONE, ADDRESS, VXLAN)]
+
+        def unseen() -> list[str]:
+            seen = self.seen.read().way
+            return [name for i, name in always if seen[i][0] == 0]
+
+        try:
+            wait_until("each way to be seen on the LAN while nobody is confined", lambda: not unseen())
+        except LabError as error:
+            raise LabError(f"{error}: {', '.join(unseen())}") from error
         return process
 
     def check_running(self) -> None:
@@ -204,8 +273,8 @@ class Field:
 
     def ways(self) -> list[tuple[int, int, int, int]]:
         """For each way: tried, refused, seen on the LAN, seen in the tunnel."""
-        sent, seen = self.sent.read(), self.seen.read()
-        return [(*sent.way[i], *seen.way[i]) for i in range(CONTROL)]
+        sent, asked, seen = self.sent.read(), self.asked.read(), self.seen.read()
+        return [(sent.way[i][0] + asked.way[i][0], sent.way[i][1], *seen.way[i]) for i in range(CONTROL)]
 
     def wait(self, milliseconds: float) -> None:
         time.sleep(milliseconds / 1000)
@@ -217,9 +286,3 @@ run, way, port = map(int, sys.argv[1:])
 packet = struct.pack("=IIIIQ", 0x4c45414b, run, 0, way, 0)
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(packet, ("203.0.113.1", port))
 """
-
-
-def way_names(programs: pathlib.Path) -> list[tuple[bool, str]]:
-    """For each way whether it is one that routing rules cannot hold, and its name."""
-    lines = subprocess.check_output([programs / "leaks-flood", "list"], text=True).splitlines()
-    return [(kind == "own", name) for kind, name in (line.split(" ", 1) for line in lines)]
