@@ -136,7 +136,8 @@ class Veth:
     def delete(self) -> None:
         self.field.host.do(f"ip link del {self.name}")
 
-    def is_possible(self) -> bool:
+    @staticmethod
+    def is_possible(_: Field) -> bool:
         """Whether this machine's kernel has such."""
         return True
 
@@ -144,17 +145,27 @@ class Veth:
 class Vxlan(Veth):
     """A tunnel whose packets are UDP, and whose kernel takes them from any sender."""
 
-    PORT, NUMBER = 4789, 7  # wire.h, ways.c
+    FAR_MAC = "02:00:00:00:00:05"  # from its own it takes nothing
+
+    def _create(self, shell: Shell, name: str, mac: str, here: str, there: str) -> None:
+        # the port and the number: ways.c, wire.h
+        shell.do(f"ip link add {name} address {mac} type vxlan id 7 dstport 4789 local {here} remote {there} "
+                 "dev eth0 nolearning")
 
     def create(self) -> None:
-        for shell, name, here, there in ((self.field.host, self.name, 2, 1), (self.field.world, self.far, 1, 2)):
-            shell.do(f"ip link add {name} address {self.MAC} type vxlan id {self.NUMBER} dstport {self.PORT} "
-                     f"local 192.0.2.{here} remote 192.0.2.{there} dev eth0 nolearning")
-        self.field.host.do(f"ip link set {self.name} addrgenmode none arp off")
-        self.field.world.do(*self._connect)
+        self._create(self.field.host, self.name, self.MAC, "192.0.2.2", "192.0.2.1")
+        self._create(self.field.world, self.far, self.FAR_MAC, "192.0.2.1", "192.0.2.2")
+        self.field.host.do(f"ip link set {self.name} addrgenmode none")
+        self.field.world.do(f"ip link set {self.far} up", *self._connect[1:])
 
-    def is_possible(self) -> bool:
-        return self.field.host.status("ip link add probe type vxlan id 1 dstport 1 && ip link del probe") == 0
+    def open(self) -> None:
+        super().open()
+        # the world is no neighbour with this address
+        self.field.host.do(f"ip neigh replace 2001:db8:ffff::1 lladdr {self.FAR_MAC} dev {self.name} nud permanent")
+
+    @staticmethod
+    def is_possible(field: Field) -> bool:
+        return field.host.status("ip link add probe type vxlan id 1 dstport 1 && ip link del probe") == 0
 
 
 class WireGuard(Tunnel):
@@ -163,7 +174,8 @@ class WireGuard(Tunnel):
     def __init__(self, field: Field, number: int = 0):
         super().__init__(field.lab, number)
 
-    def is_possible(self) -> bool:
+    @staticmethod
+    def is_possible(_: Field) -> bool:
         return True
 
     def open(self) -> None:

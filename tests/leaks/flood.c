@@ -91,7 +91,7 @@ put_frame (const struct way *way, struct frame *frame)
   *frame = (struct frame){
       .vxlan = {0x08, 0, 0, 0, 0, 0, LEAKS_VNI, 0},
       .to = {2, 0, 0, 0, 0, 1}, /* field.py */
-      .from = {2, 0, 0, 0, 0, 1},
+      .from = {2, 0, 0, 0, 0, 5},
       .ethertype = {0x08, 0x00},
       .ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP},
       .udp = {.source = htons (9), .dest = htons (9)},

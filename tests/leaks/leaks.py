@@ -75,7 +75,7 @@ def attack(arguments, number: int, what: Attack, who: type[Contender], seconds: 
     """Attacks for that long, and at least so many times. None: this kernel has no such tunnel."""
     lab = Field(arguments.stage, arguments.build_dir, number)
     try:
-        if not what.tunnel(lab).is_possible():
+        if not what.tunnel.is_possible(lab):
             return None
         flood, contender = prepare(lab, what, who, arguments.pace)
         result = Result(lab.names, early=held(lab) if who is what.without else 0)
