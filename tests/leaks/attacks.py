@@ -13,7 +13,7 @@ from lab import CONFINED
 
 from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
                         WithoutRules)
-from field import ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan, WireGuard
+from field import ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan, WireGuard, add_leaving
 
 # The moment in which nobody has been told yet, in milliseconds.
 UNTOLD = 3
@@ -212,7 +212,7 @@ def address_goes(lab: Field, contender: Contender) -> int:
     """With connections of both ends here; what is left of them is repeated for a while."""
     lab.host.do(*[f"ip addr del {address} dev eth0" for address in LEAVING])
     lab.wait(700)
-    lab.host.do(*[f"ip addr add {address} dev eth0" for address in LEAVING])
+    lab.host.do(*add_leaving())
     lab.wait(300)
     return 0
 

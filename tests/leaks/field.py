@@ -47,7 +47,12 @@ class Way(NamedTuple):
 
 # Addresses of the machine that may go away, and what is behind which its bypasses lie, as in ways.c.
 LEAVING = ("192.0.2.77/32", "2001:db8:1::77/128")
-BYPASSES = "192.0.2.128/25 2001:db8:1:0:8000::/65"
+BYPASSES = "192.0.2.192/27 2001:db8:1:0:8000::/65"
+def add_leaving() -> list[str]:
+    """Not preferred, or the kernel would choose it as the machine's own in IPv6."""
+    return [f"ip addr add {address} dev eth0 preferred_lft 0" for address in LEAVING]
+
+
 ON_LAN = ("192.0.3.1", "2001:db8:3::1", "192.0.2.77", "2001:db8:1::77", "192.0.2.200", "2001:db8:1:0:8000::200")
 
 
@@ -218,7 +223,7 @@ class Field:
             "ip addr add 192.0.3.2/24 dev eth1", "ip addr add 2001:db8:3::2/64 dev eth1 nodad",
             "ip link set eth1 up", "ip route add default via 192.0.3.1 metric 4096",
             "ip -6 route add default via 2001:db8:3::1 metric 4096",
-            *[f"ip addr add {address} dev eth0" for address in LEAVING],
+            *add_leaving(),
             # neighbours that are known, so that a packet and not a question for them goes out
             *[f"ip neigh replace {address} lladdr 02:00:00:00:00:02 dev {lan} nud permanent"
               for lan in ("eth0", "eth1") for address in (*ON_LAN, "fe80::1")])
@@ -226,11 +231,14 @@ class Field:
                       *[f"ip addr add 10.64.{n}.1/32 dev lo" for n in (0, 1)],
                       *[f"ip addr add fd00:64:a{n}::1/128 dev lo nodad" for n in (0, 1)],
                       "ip link set eth1 up",
+                      # farther away than the machine is from itself: flood.c
+                      "sysctl -qw net.ipv4.ip_default_ttl=128 net.ipv6.conf.all.hop_limit=128 "
+                      "net.ipv6.conf.eth0.hop_limit=128",
                       # the strangers of peer.c: ways.c
                       "ip route add local 198.18.1.0/24 dev lo", "ip -6 route add local 2001:db8:5:1::/64 dev lo",
                       # a simultaneous open is met by no port that is closed: wire.h
                       "nft 'table inet meeting { chain output { type filter hook output priority 0; "
-                      "tcp sport 5000-5099 tcp flags rst drop; }; }'")
+                      "tcp sport 5000-5095 tcp flags rst drop; }; }'")
         lines = self.lab.run("host", self.programs / "leaks-flood", "list").stdout.splitlines()
         self.names = [Way(group, asked == "asked", name)
                       for group, asked, name in (line.split(" ", 2) for line in lines)]

@@ -39,8 +39,10 @@
 /* Rounds that a simultaneous open waits for the other end. The kernel's next try for one that was
  * closed comes after a second. */
 #define ROUNDS_PER_MEETING 100
-/* Farther away than the guard of the machine itself: it may refuse with a reset of its own. */
+/* More than what comes from the machine itself has, and less than what comes from the world:
+ * field.py */
 #define MIN_TTL 65
+#define FAR     255
 
 struct sender {
   const struct way *way;
@@ -225,6 +227,26 @@ kept_connection (struct sender *sender, uint64_t round)
   }
 }
 
+/* The guard of the machine itself may refuse with a reset of its own, which is not heard so. */
+static void
+deafen (int family, int fd)
+{
+  int least = MIN_TTL;
+  bool four = family == AF_INET;
+  setsockopt (fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_MINTTL : IPV6_MINHOPCOUNT, &least,
+              sizeof least);
+}
+
+/* What the other end of its own sends is heard all the same. */
+static void
+speak_up (int family, int fd)
+{
+  int far = FAR;
+  bool four = family == AF_INET;
+  setsockopt (fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_TTL : IPV6_UNICAST_HOPS, &far,
+              sizeof far);
+}
+
 /* Closes the connection without a reset: what is queued is the kernel's from here on. */
 static void
 leave (struct sender *sender, int *fd)
@@ -234,8 +256,10 @@ leave (struct sender *sender, int *fd)
     close (*fd);
   }
   *fd = way_open (sender->way, lan);
-  if (*fd >= 0)
+  if (*fd >= 0) {
+    deafen (sender->way->family, *fd);
     connect_by (sender, *fd);
+  }
 }
 
 static void
@@ -268,6 +292,7 @@ close_own_ends (struct sender *sender, uint64_t round)
     if (sender->other >= 0)
       close (sender->other);
     sender->other = listen_at (sender->way, &end);
+    speak_up (sender->way->family, sender->other);
   }
   close_queued (sender, round);
 }
@@ -307,10 +332,10 @@ static int
 meet_from_here (const struct way *way, uint16_t port)
 {
   struct sockaddr_storage stranger = way_address (way, lan), me = way_machine (way->family, port);
-  int fd = socket (way->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, far = 255;
+  int fd = socket (way->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
   if (fd >= 0) {
     setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt (fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &far, sizeof far);
+    speak_up (way->family, fd);
     if (way_bind_anyhow (fd, &stranger) == 0)
       (void) !connect (fd, (struct sockaddr *) &me, sizeof me);
   }
@@ -323,12 +348,10 @@ wait_for_meeting (struct sender *sender)
   const struct way *way = sender->way;
   struct sockaddr_storage stranger = way_address (way, lan), me = way_machine (way->family, 0);
   socklen_t size = sizeof me;
-  bool four = way->family == AF_INET;
-  int least = MIN_TTL, on = 1;
+  int on = 1;
   sender->stalled = 0;
   sender->fd = way_open (way, lan);
-  setsockopt (sender->fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_MINTTL : IPV6_MINHOPCOUNT,
-              &least, sizeof least);
+  deafen (way->family, sender->fd);
   /* data may be queued before any answer */
   setsockopt (sender->fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof on);
   if (sender->fd < 0 || bind (sender->fd, (struct sockaddr *) &me, sizeof me) < 0 ||
@@ -402,6 +425,9 @@ take_turn (struct sender *sender, uint64_t round)
   case HABIT_MEETS:
   case HABIT_MEETS_OWN:
     meet (sender, round);
+    break;
+  case HABIT_KNOCKED:
+  case HABIT_KNOCKED_TCP:
     break;
   }
 }

@@ -126,6 +126,7 @@ def parse_arguments() -> argparse.Namespace:
                         help="microseconds between two rounds of all ways (default: 200)")
     parser.add_argument("--only", default="", metavar="WORD",
                         help="the attacks whose names hold the word")
+    parser.add_argument("--each", action="store_true", help="name each way that leaked, not the worst")
     parser.add_argument("--junitxml", type=pathlib.Path, help="report as JUnit too")
     arguments = parser.parse_args()
     if arguments.seconds is None:
@@ -146,7 +147,8 @@ def main() -> int:
             else:
                 print(f"Not tried, this kernel has no such tunnel: {what.name}.", file=sys.stderr)
     report.progress("")
-    judged = report.Report(played, full=not arguments.short and not arguments.only)
+    judged = report.Report(played, full=not arguments.short and not arguments.only,
+                           worst=len(played[0].results[Ours].names) if arguments.each else report.WORST)
     print("\n".join(judged.lines()))
     if arguments.junitxml:
         judged.write_junit(arguments.junitxml)

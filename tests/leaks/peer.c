@@ -46,18 +46,16 @@ open_stranger (const struct way *way, int type, uint16_t port)
 }
 
 static void
-ask (struct peer *peer, const struct way *way)
+ask (struct peer *peer, const struct way *way, struct sockaddr_storage to)
 {
-  struct sockaddr_storage to = way_machine (way->family, (uint16_t) (LEAKS_PORT + (way - ways)));
   if (peer->datagrams < 0)
     peer->datagrams = open_stranger (way, SOCK_DGRAM, PORT);
   (void) !sendto (peer->datagrams, &payload, sizeof payload, 0, (struct sockaddr *) &to, sizeof to);
 }
 
 static void
-dial (struct peer *peer, const struct way *way, uint16_t from, uint16_t port)
+dial (struct peer *peer, const struct way *way, uint16_t from, struct sockaddr_storage to)
 {
-  struct sockaddr_storage to = way_machine (way->family, port);
   int *place = &peer->fds[peer->next++ % KEPT];
   if (*place >= 0)
     close (*place);
@@ -77,23 +75,33 @@ go_on (struct peer *peer)
 static bool
 take_turn (struct peer *peer, const struct way *way, uint32_t waits, uint64_t round)
 {
+  uint16_t port = (uint16_t) (LEAKS_PORT + (way - ways));
   payload.way = (uint32_t) (way - ways);
   payload.sequence++;
   switch (way->habit) {
   case HABIT_ANSWERS:
-    ask (peer, way);
+    ask (peer, way, way_machine (way->family, port));
+    return true;
+  case HABIT_KNOCKED:
+    ask (peer, way, way_tunnel (way->family, port));
     return true;
   case HABIT_LISTENS:
     go_on (peer);
     if (round % ROUNDS_PER_CONNECT != 0)
       return false;
-    dial (peer, way, 0, (uint16_t) (LEAKS_PORT + (way - ways)));
+    dial (peer, way, 0, way_machine (way->family, port));
+    return true;
+  case HABIT_KNOCKED_TCP:
+    if (round % ROUNDS_PER_CONNECT != 0)
+      return false;
+    dial (peer, way, 0, way_tunnel (way->family, port));
     return true;
   case HABIT_MEETS:
     if (waits == 0 || waits == peer->met)
       return false;
     peer->met = waits;
-    dial (peer, way, (uint16_t) (LEAKS_MEETING + (way - ways)), (uint16_t) waits);
+    dial (peer, way, (uint16_t) (LEAKS_MEETING + (way - ways)),
+          way_machine (way->family, (uint16_t) waits));
     return true;
   default:
     return false;

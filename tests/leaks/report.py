@@ -13,7 +13,7 @@ from field import KERNEL, NONE
 
 TRIED, REFUSED, LAN, TUNNEL = range(4)
 SENT, CHANGES = 1_000_000, 1_000  # what a full run must have tried, for its zero to count
-WORST = 4  # ways that are named
+WORST = 4  # ways that are named, unless all are wanted
 FEW = 2  # segments a round
 BOUND = "TCP, open before, bound to the LAN's address"  # and, when that has ended, opened anew
 LATE = ("what is left of a connection that was made while confined, from the LAN's address through a tunnel "
@@ -30,7 +30,8 @@ def line(*cells: object) -> str:
 
 
 class Report:
-    def __init__(self, played: list[Attack], full: bool):
+    def __init__(self, played: list[Attack], full: bool, worst: int = WORST):
+        self.worst = worst
         self.played = played
         self.ways = played[0].results[Ours].names if played else []
         self.full = full
@@ -70,8 +71,8 @@ class Report:
         leaked = self.leaked(attack, Ours)
         worst = sorted(((ours.ways[i][LAN], self.ways[i].name, ours.last[i])
                         for i in self.numbers(attack.counted) if ours.ways[i][LAN]), reverse=True)
-        by = ", ".join(f"{name}: {count}, the last one {last}" for count, name, last in worst[:WORST])
-        by += ", ..." if len(worst) > WORST else ""
+        by = ", ".join(f"{name}: {count}, the last one {last}" for count, name, last in worst[:self.worst])
+        by += ", ..." if len(worst) > self.worst else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
                    self._known(attack, [name for _, name, _ in worst]))
         self._case(f"{attack.name}: the tunnel's address stays inside", ours.betrayed > 0,
@@ -86,9 +87,9 @@ class Report:
                    "nothing leaked without the defence either, so its zero says nothing")
         self._case(f"{attack.name}: {attack.without.title} holds before", without.early > 0,
                    f"{without.early} leaked before the attack began, so what leaks then says nothing")
-        idle = [self.ways[i].name for i in self.numbers(ALL) if not ours.ways[i][TRIED]]
-        self._case(f"{attack.name}: each way was tried", bool(idle), f"these were not: {', '.join(idle)}")
         if attack.shows:
+            idle = [self.ways[i].name for i in self.numbers(ALL) if not ours.ways[i][TRIED]]
+            self._case(f"{attack.name}: each way was tried", bool(idle), f"these were not: {', '.join(idle)}")
             quiet = [way.name for way, counts in zip(self.ways, without.ways)
                      if way.group == attack.shows and not counts[LAN]]
             self._case(f"{attack.name}: each way of its own leaks with {attack.without.title}",

@@ -146,6 +146,8 @@ is_of_peers_way (const struct way *way, const struct packet *packet, uint16_t et
 {
   size_t place;
   const struct tcphdr *tcp = tcp_header (packet, ethertype, &place);
+  if (way->habit == HABIT_KNOCKED || way->habit == HABIT_KNOCKED_TCP)
+    return true;
   if (way->habit == HABIT_ANSWERS)
     return transport (packet, ethertype, &place) == IPPROTO_UDP;
   bool is_bare_syn = tcp && tcp->th_flags == TH_SYN && way->habit != HABIT_LISTENS;

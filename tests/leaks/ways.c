@@ -100,6 +100,12 @@ const struct way ways[] = {
     {"asked: UDP, IPv6", AF_INET6, HABIT_ANSWERS, CHOICE_KERNEL, ""},
     {"asked: TCP", AF_INET, HABIT_LISTENS, CHOICE_KERNEL, ""},
     {"asked: TCP, IPv6", AF_INET6, HABIT_LISTENS, CHOICE_KERNEL, ""},
+    /* a stranger asks by the tunnel: the kernel's answer, of no socket, by the LAN tells whose it
+       is */
+    {"asked by the tunnel: UDP, closed port", AF_INET, HABIT_KNOCKED, CHOICE_DEVICE, ""},
+    {"asked by the tunnel: UDP, closed port, IPv6", AF_INET6, HABIT_KNOCKED, CHOICE_DEVICE, ""},
+    {"asked by the tunnel: TCP, closed port", AF_INET, HABIT_KNOCKED_TCP, CHOICE_DEVICE, ""},
+    {"asked by the tunnel: TCP, closed port, IPv6", AF_INET6, HABIT_KNOCKED_TCP, CHOICE_DEVICE, ""},
 };
 const int n_ways = sizeof ways / sizeof *ways;
 
@@ -109,7 +115,8 @@ _Static_assert(sizeof ways / sizeof *ways < LEAKS_N_WAYS, "a way has no number")
 bool
 way_has_peer (const struct way *way)
 {
-  return way->habit == HABIT_ANSWERS || way->habit >= HABIT_LISTENS;
+  return way->habit == HABIT_KNOCKED || way->habit == HABIT_ANSWERS ||
+         way->habit >= HABIT_KNOCKED_TCP;
 }
 
 static int
@@ -200,6 +207,12 @@ way_machine (int family, uint16_t port)
   return make_address (family, family == AF_INET ? LEAKS_LAN4 : LEAKS_LAN6, port, 0);
 }
 
+struct sockaddr_storage
+way_tunnel (int family, uint16_t port)
+{
+  return make_address (family, family == AF_INET ? TUNNEL4 : TUNNEL6, port, 0);
+}
+
 static int
 set_option (int fd, int level, int name, unsigned value)
 {
@@ -221,7 +234,7 @@ choose (const struct way *way, int fd, unsigned lan)
   bool four = way->family == AF_INET;
   struct ip_mreqn membership = {.imr_ifindex = (int) lan};
   struct sockaddr_storage source = way_machine (way->family, 0);
-  struct sockaddr_storage tunnel = make_address (way->family, four ? TUNNEL4 : TUNNEL6, 0, 0);
+  struct sockaddr_storage tunnel = way_tunnel (way->family, 0);
   struct sockaddr_storage stranger = way_stranger (way, 0);
   switch (way->choice) {
   case CHOICE_SOURCE:
@@ -284,7 +297,7 @@ way_send (const struct way *way, int fd, unsigned lan, const void *bytes, size_t
   struct sockaddr_storage to = way_address (way, lan);
   struct iovec part = {(void *) bytes, size};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  if (way->habit < HABIT_ANSWERS && way->habit != HABIT_CONNECTED) {
+  if (way->habit <= HABIT_FRAMES && way->habit != HABIT_CONNECTED) {
     message.msg_name = &to;
     message.msg_namelen = sizeof to;
   }

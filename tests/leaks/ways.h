@@ -11,11 +11,13 @@ enum habit {
   HABIT_CONNECTED, /* a datagram socket that keeps the route it found */
   HABIT_PING,      /* echo requests by a ping socket */
   HABIT_FRAMES,    /* datagrams, in each a frame as VXLAN carries it */
+  HABIT_KNOCKED,   /* nothing: a stranger asks a closed port of the tunnel's address, by UDP */
   HABIT_ANSWERS,   /* waits for datagrams of strangers, and answers them */
   HABIT_NEW,       /* a connection after the other, each left again at once */
   HABIT_KEPT,      /* a connection that is kept as long as it lives */
   HABIT_QUEUED,    /* many that are open before, each closed with data that is still queued */
   HABIT_OWN_ENDS,  /* likewise; the other end is a listener of its own that accepts nothing */
+  HABIT_KNOCKED_TCP,
   HABIT_LISTENS,   /* a listener that accepts nothing, and is closed now and then */
   HABIT_MEETS,     /* a simultaneous open, closed before it is complete, with data queued */
   HABIT_MEETS_OWN, /* likewise; the other end is its own, with a stranger's address, by lo */
@@ -75,6 +77,7 @@ int way_bind_anyhow (int fd, const struct sockaddr_storage *address);
 
 struct sockaddr_storage way_any (const struct way *way); /* any address, the way's own port */
 struct sockaddr_storage way_machine (int family, uint16_t port); /* of the machine, on the LAN */
+struct sockaddr_storage way_tunnel (int family, uint16_t port);  /* likewise, the tunnel's */
 
 /* Where it sends to: its port at way->to. lan: the index of the LAN's interface. */
 struct sockaddr_storage way_address (const struct way *way, unsigned lan);
