@@ -13,7 +13,8 @@ from lab import CONFINED
 
 from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
                         WithoutRules)
-from field import ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan, WireGuard, add_leaving
+from field import (ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan,
+                   WireGuard, add_leaving)
 
 # The moment in which nobody has been told yet, in milliseconds.
 UNTOLD = 3
@@ -163,7 +164,8 @@ NFT_MARK = "table inet other { chain o { type route hook output priority mangle;
 NFT_DSCP = ("table inet other { chain o { type route hook output priority mangle; "
             "ip dscp set 4; ip6 dscp set 4; }; }")
 NFT_DNAT = ("table inet other { chain o { type nat hook output priority -100; "
-            "ip daddr 203.0.113.1 dnat ip to 192.0.2.1; ip6 daddr 2001:db8:ffff::1 dnat ip6 to 2001:db8:1::1; }; }")
+            "ip daddr 203.0.113.1 dnat ip to 192.0.2.1; "
+            "ip6 daddr 2001:db8:ffff::1 dnat ip6 to 2001:db8:1::1; }; }")
 NFT_REDIRECT = ("table inet other { chain o { type nat hook output priority -100; "
                 "udp dport 53 redirect to :19953; }; }")  # wire.h
 

@@ -34,7 +34,8 @@ class Counts(ctypes.Structure):
                 ("last", ctypes.c_uint32 * N_WAYS), ("waits", ctypes.c_uint32 * N_WAYS)]
 
 
-NONE, KERNEL, OWN, BYPASS, ADDRESS, VXLAN = "none", "kernel", "own", "bypass", "address", "vxlan"  # ways.h
+# enum way_group in ways.h
+NONE, KERNEL, OWN, BYPASS, ADDRESS, VXLAN = "none", "kernel", "own", "bypass", "address", "vxlan"
 
 
 class Way(NamedTuple):
@@ -45,15 +46,16 @@ class Way(NamedTuple):
     name: str
 
 
-# Addresses of the machine that may go away, and what is behind which its bypasses lie, as in ways.c.
+# As in ways.c: addresses of the machine that may go away, and bypasses.
 LEAVING = ("192.0.2.77/32", "2001:db8:1::77/128")
 BYPASSES = "192.0.2.192/27 2001:db8:1:0:8000::/65"
+ON_LAN = ("192.0.3.1", "2001:db8:3::1", "192.0.2.77", "2001:db8:1::77", "192.0.2.200",
+          "2001:db8:1:0:8000::200")
+
+
 def add_leaving() -> list[str]:
     """Not preferred, or the kernel would choose it as the machine's own in IPv6."""
     return [f"ip addr add {address} dev eth0 preferred_lft 0" for address in LEAVING]
-
-
-ON_LAN = ("192.0.3.1", "2001:db8:3::1", "192.0.2.77", "2001:db8:1::77", "192.0.2.200", "2001:db8:1:0:8000::200")
 
 
 FROM_LAN, HAS_DATA = 0x100, 0x200  # wire.h
@@ -87,6 +89,7 @@ class Shell:
         self._process = lab.popen(namespace, "env", "LC_ALL=C", "sh", stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.pid = self._process.pid
+        self.do("true")  # from here on the process is in the namespace
 
     def do(self, *lines: str, check: bool = True) -> str:
         """Runs the lines, and returns what they print. The first that fails ends it."""
@@ -166,7 +169,8 @@ class Vxlan(Veth):
     def open(self) -> None:
         super().open()
         # the world is no neighbour with this address
-        self.field.host.do(f"ip neigh replace 2001:db8:ffff::1 lladdr {self.FAR_MAC} dev {self.name} nud permanent")
+        self.field.host.do("ip neigh replace 2001:db8:ffff::1 nud permanent "
+                           f"lladdr {self.FAR_MAC} dev {self.name}")
 
     @staticmethod
     def is_possible(field: Field) -> bool:
@@ -182,6 +186,11 @@ class WireGuard(Tunnel):
     @staticmethod
     def is_possible(_: Field) -> bool:
         return True
+
+    def create(self) -> None:
+        super().create()
+        # so that the world knows where it is, and can ask by the tunnel first
+        self.lab.sh("host", f"wg set {self.name} peer {self._keys['world'][1]} persistent-keepalive 25")
 
     def open(self) -> None:
         self.lab.sh("host", f"ip link set {self.name} up",
@@ -235,7 +244,8 @@ class Field:
                       "sysctl -qw net.ipv4.ip_default_ttl=128 net.ipv6.conf.all.hop_limit=128 "
                       "net.ipv6.conf.eth0.hop_limit=128",
                       # the strangers of peer.c: ways.c
-                      "ip route add local 198.18.1.0/24 dev lo", "ip -6 route add local 2001:db8:5:1::/64 dev lo",
+                      "ip route add local 198.18.1.0/24 dev lo",
+                      "ip -6 route add local 2001:db8:5:1::/64 dev lo",
                       # a simultaneous open is met by no port that is closed: wire.h
                       "nft 'table inet meeting { chain output { type filter hook output priority 0; "
                       "tcp sport 5000-5095 tcp flags rst drop; }; }'")
@@ -263,7 +273,8 @@ class Field:
         process = self._start("host", "flood", "sending", self.sent.path, self.run, self.attack,
                               CONFINED, pace, "eth0")
         self._start("world", "peer", "asking", self.asked.path, self.sent.path, self.run, self.attack)
-        always = [(i, way.name) for i, way in enumerate(self.names) if way.group not in (NONE, ADDRESS, VXLAN)]
+        always = [(i, way.name) for i, way in enumerate(self.names)
+                  if way.group not in (NONE, ADDRESS, VXLAN)]
 
         def unseen() -> list[str]:
             seen = self.seen.read().way
