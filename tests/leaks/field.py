@@ -107,7 +107,7 @@ class Shell:
 
     def status(self, line: str) -> int:
         """Runs a command that may fail, and returns its exit status, or 128 and the signal's number."""
-        return int(self.do(f"status=0; {line} >/dev/null 2>&1 || status=$?; echo $status"))
+        return int(self.do(f"status=0; {{ {line}; }} >/dev/null 2>&1 || status=$?; echo $status"))
 
 
 class Veth:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """leaks.py: the laboratory that tries to make custom-gateway leak, and shows that it could.
 
-A confined user sends in every way there is, while the tunnel, the rules and the program are attacked.
+A confined user sends in every way there is, and strangers ask it and the tunnel, while the tunnel, the
+rules, the packets and the program are attacked.
 What its packets carry says whose they are; what arrives in the world outside, and by which interface,
 is counted there. Prints one markdown table. Exit status 1 if anything of ours leaked, or if an attack
 whose defence was switched off did not leak, which would mean that its zero says nothing.

@@ -148,13 +148,13 @@ class Report:
     def ways_table(self) -> list[str]:
         """The ways that routing rules cannot hold, one by one, with no other attack."""
         attack = next((attack for attack in self.played
-                       if attack.elsewhere == OWN and not attack.known), None)
+                       if attack.shows == OWN and not attack.known), None)
         if not attack:
             return []
         whos = [who for who in (Ours, attack.without, Seed, PostUp) if who in attack.results]
         lines = [line("a program picks its own way: sent / leaked", *(who.title for who in whos)),
                  line("---", *["---:"] * len(whos))]
-        for i in self.numbers(OWN):
+        for i in [i for i, way in enumerate(self.ways) if way.group == attack.shows]:
             ways = [attack.results[who].ways[i] for who in whos]
             lines.append(line(self.ways[i].name, *(f"{way[TRIED]:,} / {way[LAN]:,}" for way in ways)))
         return [*lines, ""]
@@ -165,7 +165,7 @@ class Report:
             f"- {sum(result.changes for result in ours):,} changes of the tunnel. Of what was sent, the "
             f"kernel refused {self._total(REFUSED):,} at once (EPERM, EACCES); the rest that is not in "
             "the tunnel was dropped by the guard, or never left a connection.",
-            f"- Each sender tries {len(self.ways)} ways by turns. *leaked* of ours counts them all; of "
+        for i in (i for i, way in enumerate(self.ways) if way.group == attack.shows):
             "the others and of *without the defence* only what lets the kernel choose its way, since "
             "the rest leaks there with no attack at all (first row, and the other table).",
             f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs and ACKs without data, by "

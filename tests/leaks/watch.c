@@ -53,14 +53,16 @@ way_of (const struct packet *packet, uint16_t ethertype, uint32_t run)
 {
   size_t place;
   int protocol = transport (packet, ethertype, &place);
-  if ((protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) || place + 8 > packet->size)
+  bool has_payload = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+  if ((!has_payload && protocol != IPPROTO_TCP && protocol != IPPROTO_SCTP) ||
+      place + 8 > packet->size)
     return -1;
-  uint16_t port; /* in both headers the second field */
+  uint16_t port; /* in all these headers the second field */
   memcpy (&port, packet->bytes + place + 2, sizeof port);
   int way = ntohs (port) - LEAKS_PORT, other = -2;
   if (way < 0 || way >= LEAKS_N_WAYS)
     way = other = -1;
-  if (protocol == IPPROTO_TCP)
+  if (!has_payload)
     return way;
   struct leaks_payload payload;
   place += sizeof (struct udphdr);

@@ -22,6 +22,8 @@
 #define TUNNEL4  "10.64.0.2"
 #define TUNNEL6  "fd00:64:a0::2"
 #define VXLAN    4789
+/* IPPROTO_SMC, Linux 6.11: linux/in.h */
+#define PROTOCOL_SMC 256
 
 /* Of the tests of network devices (RFC 2544) and of documentation: in the last byte, the way. */
 #define STRANGER4 "198.18.%d.%d"
@@ -58,6 +60,16 @@ const struct way ways[] = {
     {"Multipath TCP, new", AF_INET, HABIT_NEW, CHOICE_KERNEL, SERVER4, .protocol = IPPROTO_MPTCP},
     {"Multipath TCP, SO_BINDTODEVICE, open before", AF_INET, HABIT_KEPT, CHOICE_DEVICE, SERVER4,
      .protocol = IPPROTO_MPTCP},
+    /* not in each kernel */
+    {"UDP-Lite", AF_INET, HABIT_DATAGRAMS, CHOICE_KERNEL, SERVER4, .protocol = IPPROTO_UDPLITE},
+    {"SO_BINDTODEVICE, UDP-Lite, IPv6", AF_INET6, HABIT_DATAGRAMS, CHOICE_DEVICE, SERVER6,
+     .protocol = IPPROTO_UDPLITE},
+    {"SCTP, new", AF_INET, HABIT_NEW, CHOICE_KERNEL, SERVER4, .protocol = IPPROTO_SCTP},
+    {"SO_BINDTODEVICE, SCTP, new, IPv6", AF_INET6, HABIT_NEW, CHOICE_DEVICE, SERVER6,
+     .protocol = IPPROTO_SCTP},
+    {"SMC, new", AF_INET, HABIT_NEW, CHOICE_KERNEL, SERVER4, .protocol = PROTOCOL_SMC},
+    {"SO_BINDTODEVICE, SMC, new", AF_INET, HABIT_NEW, CHOICE_DEVICE, SERVER4,
+     .protocol = PROTOCOL_SMC},
     {"names", AF_INET, HABIT_DATAGRAMS, CHOICE_KERNEL, SERVER4, .port = 53},
     {"names, IPv6", AF_INET6, HABIT_DATAGRAMS, CHOICE_KERNEL, SERVER6, .port = 53},
     {"SO_BINDTODEVICE with the tunnel's address", AF_INET, HABIT_DATAGRAMS, CHOICE_TUNNEL_DEVICE,
