@@ -378,6 +378,8 @@ class Lab:
     def ip(self, *arguments, namespace: str = "host") -> list[dict]:
         done = self.run(namespace, "ip", "-j", *arguments, check=False)
         # a table that does not exist is an error to ip, and no routes to us
+        if done.returncode != 0 and "FIB table does not exist" not in done.stderr:
+            raise LabError(f"ip {arguments}: {done.stderr}")
         return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
     def rules(self, family: int = 4) -> list[dict]:
