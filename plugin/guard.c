@@ -139,15 +139,16 @@ append_uids (GString *text, const GArray *uids)
 }
 
 /* A chain that drops what has one of the addresses, but by their homes. field is "saddr" or
- * "daddr", which the interface that leaves or comes. */
+ * "daddr", which the interface that leaves or comes. It returns, as what follows the jump is to see
+ * the rest. */
 static void
 append_holding (GString *text, const char *name, const char *field, const char *which)
 {
-  g_string_append_printf (text, "chain %s { %s \"lo\" accept; ", name, which);
+  g_string_append_printf (text, "chain %s { %s \"lo\" return; ", name, which);
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     const char *family = keyword (cg_families[i]);
     char number = digit (cg_families[i]);
-    g_string_append_printf (text, "%s %s . %s @homes%c accept; %s %s @former%c %saccept; ", family,
+    g_string_append_printf (text, "%s %s . %s @homes%c return; %s %s @former%c %sreturn; ", family,
                             field, which, number, family, field, number,
                             *field == 's' ? HAS_SOCKET " " : "");
   }
