@@ -146,14 +146,19 @@ diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSc
 
 /* In nftables */
 
-/* Whether the table stands as it was written, and says that. */
+static gboolean
+table_is_as_written (const CgFacts *facts)
+{
+  return facts->table.fingerprint && facts->saved_table.text &&
+         g_str_equal (facts->saved_table.fingerprint, facts->table.fingerprint);
+}
+
+/* Whether it is, and says that. */
 static gboolean
 table_says (const CgFacts *facts, const char *text)
 {
   g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
-  return facts->table.fingerprint && facts->saved_table.text &&
-         g_str_equal (facts->saved_table.fingerprint, facts->table.fingerprint) &&
-         g_str_equal (facts->saved_table.text, sum);
+  return table_is_as_written (facts) && g_str_equal (facts->saved_table.text, sum);
 }
 
 /* A guard that is required in nftables, too: by uid it is closed anyway. */
@@ -169,7 +174,9 @@ any_is_required (const CgFacts *facts)
 static void
 diff_table (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
-  CgGuardOp op = {.work = CG_GUARD_TABLE, .required = any_is_required (facts)};
+  CgGuardOp op = {.work = CG_GUARD_TABLE,
+                  .required = any_is_required (facts),
+                  .stands = table_is_as_written (facts)};
   const char *first = plan->table_wide ? plan->table_wide : plan->table_text;
   if (facts->table.unseen)
     return;
