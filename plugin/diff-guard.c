@@ -91,14 +91,17 @@ set_bypass (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *found)
   add_bypass_op (walk, wanted, TRUE);
 }
 
+/* What was found may have any length, and one below that of a table is around several of them. */
 static gboolean
 is_inside (const CgGuardEntry *part, const CgGuardEntry *whole)
 {
   const struct cg_bypass_key *inner = &part->key.bypass, *outer = &whole->key.bypass;
-  if (whole->map != CG_MAP_BYPASSES || outer->table != inner->table ||
-      outer->length >= inner->length)
+  if (whole->map != CG_MAP_BYPASSES || outer->length >= inner->length)
     return FALSE;
-  for (guint32 bit = 0; bit < outer->length - 32; bit++)
+  const guint32 bits = CLAMP (outer->length, 32, 160) - 32;
+  if (outer->length >= 32 && outer->table != inner->table)
+    return FALSE;
+  for (guint32 bit = 0; bit < bits; bit++)
     if ((inner->destination.bytes[bit / 8] ^ outer->destination.bytes[bit / 8]) & (0x80 >> bit % 8))
       return FALSE;
   return TRUE;
