@@ -63,8 +63,8 @@ change_gateway (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *foun
     add_entry (walk, CG_STEP_OPEN_GUARD, wanted, TRUE);
 }
 
-/* A packet must never find a wider bypass in place of its own, which leads by another interface: what
- * changes is closed until all that is narrower stands. */
+/* A packet must never find a wider bypass in place of its own, which leads by another interface:
+ * what changes is closed until all that is narrower stands. */
 static void
 close_bypass (Walk *walk, const CgGuardEntry *found)
 {

@@ -41,8 +41,9 @@ struct cg_bypass_key {
   __u32 table;
   struct cg_ip destination;
 };
-#define CG_BYPASS_ANY 0 /* in place of an interface: multicast, or several next hops */
-#define CG_BYPASS_NONE 0xffffffffu /* likewise: it is closed, and so is what is around it for it */
+#define CG_BYPASS_ANY  0           /* in place of an interface: multicast, or several next hops */
+#define CG_BYPASS_NONE 0xffffffffu /* likewise: it is closed, and so is what is around it for it   \
+                                    */
 
 /* cg_servers: a table and a name server to flags. */
 struct cg_server_key {

@@ -126,7 +126,8 @@ route_bypasses (CgTunnel *tunnel, guint32 whole, gboolean is_parted)
     const CgPrefix parted = prefix_of (PARTED);
     g_array_append_val (tunnel->bypasses, bypass);
     bypass = (CgBypass){prefix_of (PART), LAN_2};
-    if (is_parted && cg_prefix_equal (&g_array_index (tunnel->gateway->bypass, CgPrefix, i), &parted))
+    if (is_parted &&
+        cg_prefix_equal (&g_array_index (tunnel->gateway->bypass, CgPrefix, i), &parted))
       g_array_append_val (tunnel->bypasses, bypass);
   }
 }
@@ -253,9 +254,8 @@ is_wrapped (const World *world, const KernelPacket *packet)
 static gboolean
 lets_out (const World *world, const CgTunnel *tunnel, const KernelPacket *packet)
 {
-  const gboolean by_tunnel =
-      tunnel->ifindex && packet->ifindex == tunnel->ifindex &&
-      cg_plan_state (tunnel, packet->destination.family) == CG_STATE_UP;
+  const gboolean by_tunnel = tunnel->ifindex && packet->ifindex == tunnel->ifindex &&
+                             cg_plan_state (tunnel, packet->destination.family) == CG_STATE_UP;
   if (!may_ask (tunnel, packet, by_tunnel))
     return FALSE;
   if (packet->ifindex == LOOPBACK)

@@ -30,12 +30,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Scenario, scenario_free)
 char *scenario_find_leak (const Scenario *scenario, const Kernel *kernel);
 
 /* Of n packets, by chance but the same for the same scenario, the first that the guard lets out and
- * must not, in words that the caller owns, or NULL. A uid that a gateway with a guard confines before
- * and after sends nothing that neither of the two lets out: whatever interface and source the program
- * picks. The others are not looked at. */
+ * must not, in words that the caller owns, or NULL. A uid that a gateway with a guard confines
+ * before and after sends nothing that neither of the two lets out: whatever interface and source
+ * the program picks. The others are not looked at. */
 char *scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel, guint n);
 
 /* Likewise the first that the guard lets out and should not, or drops and should not, when all is
  * done. */
-char *
-scenario_find_misguarded (const World *world, const Kernel *kernel, guint32 seed, guint n);
+char *scenario_find_misguarded (const World *world, const Kernel *kernel, guint32 seed, guint n);

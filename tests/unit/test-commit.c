@@ -539,7 +539,10 @@ transaction (guint number)
   return machine.nft->pdata[number];
 }
 
-#define TABLE(step_, text_) {.step = step_, .guard = {.work = CG_GUARD_TABLE, .text = text_}}
+#define TABLE(step_, text_)                                                                        \
+  {                                                                                                \
+    .step = step_, .guard = {.work = CG_GUARD_TABLE, .text = text_ }                               \
+  }
 #define ENTRY(step_, work_, number)                                                                \
   {                                                                                                \
     .step = step_, .guard = {.work = work_, .table = number }                                      \
@@ -637,7 +640,8 @@ no_guard_lets_go_behind_a_failure (void)
 {
   const CgOp refused[] = {
       {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
-      ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42), TABLE (CG_STEP_UNGUARD, "x")};
+      ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42),
+      TABLE (CG_STEP_UNGUARD, "x")};
   const CgOp unwritten[] = {ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 43),
                             ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42),
                             {.step = CG_STEP_UNGUARD, .guard = {.work = CG_GUARD_UNLOAD_OUTDATED}}};

@@ -56,8 +56,7 @@ ops_of (const GArray *ops, gboolean with_table)
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < ops->len; i++) {
     const CgOp *op = &g_array_index (ops, CgOp, i);
-    const gboolean is_entry =
-        op->guard.work == CG_GUARD_SET || op->guard.work == CG_GUARD_DELETE;
+    const gboolean is_entry = op->guard.work == CG_GUARD_SET || op->guard.work == CG_GUARD_DELETE;
     g_autofree char *entry = is_entry ? cg_entry_to_string (&op->guard.entry, TRUE) : g_strdup ("");
     if (op->guard.work != CG_GUARD_TABLE || with_table)
       g_string_append_printf (text, "%s: %s%s%s\n", step_word (op->step), work_word (&op->guard),
@@ -483,9 +482,9 @@ table_ops (const World *world, const char *const *names)
     const CgOp *op = &g_array_index (ops, CgOp, i);
     if (op->guard.work == CG_GUARD_TABLE)
       g_string_append_printf (text, "%s: %s%s\n", step_word (op->step),
-                              !op->guard.text                       ? "none"
+                              !op->guard.text                      ? "none"
                               : op->guard.text == plan->table_wide ? "wide"
-                                                                    : "text",
+                                                                   : "text",
                               op->guard.stands ? ", ours" : "");
   }
   return g_strdup (text->str);

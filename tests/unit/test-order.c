@@ -171,7 +171,8 @@ static gboolean
 is_about_a_route (const CgOp *op)
 {
   return op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_DEL_PROHIBIT ||
-         op->step == CG_STEP_ADD_WAY || op->step == CG_STEP_DEL_WAY || op->step == CG_STEP_LEAVE_WAY;
+         op->step == CG_STEP_ADD_WAY || op->step == CG_STEP_DEL_WAY ||
+         op->step == CG_STEP_LEAVE_WAY;
 }
 
 static void

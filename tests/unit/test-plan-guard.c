@@ -26,7 +26,8 @@ entries_text (const CgPlan *plan)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < plan->entries->len; i++) {
-    g_autofree char *line = cg_entry_to_string (&g_array_index (plan->entries, CgGuardEntry, i), TRUE);
+    g_autofree char *line =
+        cg_entry_to_string (&g_array_index (plan->entries, CgGuardEntry, i), TRUE);
     g_string_append_printf (text, "%s\n", strstr (line, "# ") + 2);
   }
   return g_strdup (text->str);
@@ -149,10 +150,9 @@ servers_are_those_of_dns (void)
 {
   g_autoptr (World) world = world_new ();
   add_wg0 (world, "DNS=10.0.0.1 192.168.1.53\nBypass=192.168.1.0/24\n", 0, 0);
-  assert_planned (world,
-                  "table 42: name server 10.0.0.1/32\n"
-                  "table 42: name server 192.168.1.53/32, by the tunnel\n"
-                  "table 42: IPv4 by interface 0, IPv6 by 0, own name servers\n" UID);
+  assert_planned (world, "table 42: name server 10.0.0.1/32\n"
+                         "table 42: name server 192.168.1.53/32, by the tunnel\n"
+                         "table 42: IPv4 by interface 0, IPv6 by 0, own name servers\n" UID);
 }
 
 /* The other end of the tunnel says which, and must not choose among the LAN's. */
@@ -161,9 +161,8 @@ servers_of_the_tunnel_are_asked_by_it_alone (void)
 {
   g_autoptr (World) world = world_new ();
   add_server (add_wg0 (world, "DNS=auto\n", 0, 0), "192.168.122.1");
-  assert_planned (world,
-                  "table 42: name server 192.168.122.1/32, by the tunnel\n"
-                  "table 42: IPv4 by interface 0, IPv6 by 0, own name servers\n" UID);
+  assert_planned (world, "table 42: name server 192.168.122.1/32, by the tunnel\n"
+                         "table 42: IPv4 by interface 0, IPv6 by 0, own name servers\n" UID);
 }
 
 /* Then no server is asked. */
@@ -193,17 +192,17 @@ bypasses_have_their_interfaces (void)
   add_bypass (tunnel, "10.9.0.0/16", 2);
   add_bypass (tunnel, "10.9.128.0/17", 3);
   add_bypass (tunnel, "224.0.0.0/4", CG_BYPASS_ANY);
-  assert_planned (world,
-                  "table 42: bypass 224.0.0.0/4, interface 0\n"
-                  "table 42: bypass 10.9.0.0/16, interface 2\n"
-                  "table 42: bypass 10.9.128.0/17, interface 3\n"
-                  "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
+  assert_planned (world, "table 42: bypass 224.0.0.0/4, interface 0\n"
+                         "table 42: bypass 10.9.0.0/16, interface 2\n"
+                         "table 42: bypass 10.9.128.0/17, interface 3\n"
+                         "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
 }
 
 static void
 add_local (World *world, const char *destination)
 {
-  CgRoute route = {.type = RTN_LOCAL, .table = RT_TABLE_LOCAL, .destination = prefix_of (destination)};
+  CgRoute route = {
+      .type = RTN_LOCAL, .table = RT_TABLE_LOCAL, .destination = prefix_of (destination)};
   route.family = route.destination.family;
   g_array_append_val (world->facts->local, route);
 }
@@ -226,12 +225,11 @@ addresses_are_the_machines_and_the_tunnels (void)
   add_local (world, "127.0.0.0/8");
   add_address (world, 2, "192.168.1.2");
   add_address (world, 7, "10.0.0.2");
-  assert_planned (world,
-                  "own address 127.0.0.0/8, interface 0\n"
-                  "own address 10.0.0.2/32, interface 0, of a tunnel\n"
-                  "own address 192.168.1.2/32, interface 0\n"
-                  "own address 10.0.0.2/32, interface 7, of a tunnel\n"
-                  "table 42: IPv4 by interface 7, IPv6 by 0\n" UID);
+  assert_planned (world, "own address 127.0.0.0/8, interface 0\n"
+                         "own address 10.0.0.2/32, interface 0, of a tunnel\n"
+                         "own address 192.168.1.2/32, interface 0\n"
+                         "own address 10.0.0.2/32, interface 7, of a tunnel\n"
+                         "table 42: IPv4 by interface 7, IPv6 by 0\n" UID);
 }
 
 static void
@@ -241,9 +239,8 @@ an_address_of_a_tunnel_without_a_guard_is_any_address (void)
   add_wg0 (world, "", 0, 0);
   world_add (world, "wg1", "Users=bob\nTable=43\n", 8, LINK_ALL);
   add_address (world, 8, "10.0.0.3");
-  assert_planned (world,
-                  "own address 10.0.0.3/32, interface 0\n"
-                  "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
+  assert_planned (world, "own address 10.0.0.3/32, interface 0\n"
+                         "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
 }
 
 static void
@@ -253,10 +250,9 @@ ports_are_those_of_tunnels_in_the_kernel (void)
   g_autoptr (World) world = world_new ();
   add_wg0 (world, "", 0, 0);
   g_array_append_vals (world->facts->tunnel_ports, ports, G_N_ELEMENTS (ports));
-  assert_planned (world,
-                  "UDP port 4789 of a tunnel in the kernel\n"
-                  "UDP port 6081 of a tunnel in the kernel\n"
-                  "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
+  assert_planned (world, "UDP port 4789 of a tunnel in the kernel\n"
+                         "UDP port 6081 of a tunnel in the kernel\n"
+                         "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
 }
 
 /* What the machine is like is of no account then. */
@@ -302,9 +298,8 @@ a_bad_file_holds_uids_that_no_good_one_knows (void)
   add_entry (world, (CgUidRange){1509, 1509}, 43);
   assert_planned (world, "table 42: IPv4 by interface 0, IPv6 by 0\n" UID);
   world_add_bad (world, "wg2");
-  assert_planned (world,
-                  "table 42: IPv4 by interface 0, IPv6 by 0\n" UID "table 42: uid 1503\n"
-                  "table 42: uid 1507\n");
+  assert_planned (world, "table 42: IPv4 by interface 0, IPv6 by 0\n" UID "table 42: uid 1503\n"
+                         "table 42: uid 1507\n");
 }
 
 /* bob is wg1's by a good file, whatever stands. */
@@ -316,9 +311,8 @@ a_bad_file_holds_no_uid_that_a_good_one_knows (void)
   world_add (world, "wg1", "Users=bob\nTable=43\nGuard=no\n", 0, 0);
   add_rule (world, CG_PROTOCOL, 42, (CgUidRange){1501, 1503});
   world_add_bad (world, "wg2");
-  assert_planned (world,
-                  "table 42: IPv4 by interface 0, IPv6 by 0\n"
-                  "table 42: uid 1502-1503\n" UID);
+  assert_planned (world, "table 42: IPv4 by interface 0, IPv6 by 0\n"
+                         "table 42: uid 1502-1503\n" UID);
 }
 
 /* In nftables */

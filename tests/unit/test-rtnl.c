@@ -380,8 +380,8 @@ refuses_nonsense (void)
 typedef struct {
   const char *name;
   const char *kind;
-  guint16 attribute; /* 0: no data at all */
-  guint16 size;      /* of its value */
+  guint16 attribute;        /* 0: no data at all */
+  guint16 size;             /* of its value */
   gint16 inner, data, info; /* by how much the lengths lie */
   gboolean kind_last;
   guint16 port;
@@ -486,8 +486,7 @@ reads_port (gconstpointer data)
 static void
 refuses_a_nest_past_the_end (void)
 {
-  const PortCase test = {
-      .kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 2, .info = 4};
+  const PortCase test = {.kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 2, .info = 4};
   Message space;
   const struct nlmsghdr *message = put_tunnel (&space, &test);
   g_autofree struct nlmsghdr *exact = cut (message, message->nlmsg_len);

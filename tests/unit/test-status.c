@@ -269,8 +269,8 @@ guard_that_is_hidden_is_unknown (void)
 static void
 drops_are_those_of_the_gateway (void)
 {
-  const CgGuardDrops drops[] = {{43, {.out = 100}},
-                                {42, {.out = 1, .in = 2, .names = 4, .sources = 8, .protocols = 16}}};
+  const CgGuardDrops drops[] = {
+      {43, {.out = 100}}, {42, {.out = 1, .in = 2, .names = 4, .sources = 8, .protocols = 16}}};
   g_autoptr (World) world = world_new ();
   world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
   g_array_append_vals (world->facts->guard->drops, drops, G_N_ELEMENTS (drops));

@@ -152,8 +152,8 @@ warns_of_a_guard_that_goes_by_uid (void)
   g_array_index (world->facts->tunnels, CgTunnel, 1).unguarded = TRUE;
   g_autoptr (GPtrArray) closed = cg_warnings (world->facts, all);
   g_assert_cmpuint (closed->len, ==, 1);
-  g_assert_true (g_pattern_match_simple ("g1: *(no BPF here), and Guard=required keeps *",
-                                         closed->pdata[0]));
+  g_assert_true (
+      g_pattern_match_simple ("g1: *(no BPF here), and Guard=required keeps *", closed->pdata[0]));
 }
 
 /* A process that may not look at BPF knows nothing of it. */
@@ -176,8 +176,8 @@ warns_of_a_table_that_cannot_be_seen (void)
   world->facts->table.unseen = g_strdup ("no nftables here");
   g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
   g_assert_cmpuint (warnings->len, ==, 1);
-  g_assert_true (g_pattern_match_simple ("g1: the guard's table *: no nftables here",
-                                         warnings->pdata[0]));
+  g_assert_true (
+      g_pattern_match_simple ("g1: the guard's table *: no nftables here", warnings->pdata[0]));
 }
 
 static void
