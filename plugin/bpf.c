@@ -299,15 +299,21 @@ read_self (const CgBpfGuard *fds, struct cg_self *self)
 }
 
 static gboolean
+has_maps (const Guard *guard)
+{
+  for (guint i = 0; i < CG_N_ALL_MAPS; i++)
+    if (guard->fds.maps[i] < 0)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 is_complete (const Guard *guard)
 {
   for (guint i = 0; i < CG_N_HOOKS; i++)
     if (guard->fds.programs[i] < 0)
       return FALSE;
-  for (guint i = 0; i < CG_N_ALL_MAPS; i++)
-    if (guard->fds.maps[i] < 0)
-      return FALSE;
-  return TRUE;
+  return has_maps (guard);
 }
 
 static gboolean
@@ -369,6 +375,15 @@ open_maps_of (int program, CgBpfGuard *fds)
     else if (fd >= 0)
       close (fd);
   }
+}
+
+/* A map whose pin was lost is found by the programs that use it, which takes CAP_SYS_ADMIN. */
+static void
+find_maps (Guard *guard)
+{
+  for (guint i = 0; i < CG_N_HOOKS; i++)
+    if (guard->fds.programs[i] >= 0 && !has_maps (guard))
+      open_maps_of (guard->fds.programs[i], &guard->fds);
 }
 
 static guint32
@@ -442,6 +457,8 @@ static gboolean
 find_guards (const Place *place, GArray *guards)
 {
   find_pinned (place, guards);
+  for (guint i = 0; i < guards->len; i++)
+    find_maps (&g_array_index (guards, Guard, i));
   for (guint hook = 0; hook < CG_N_HOOKS; hook++) {
     guint32 ids[MAX_PROGRAMS];
     guint count;
@@ -454,14 +471,16 @@ find_guards (const Place *place, GArray *guards)
   return TRUE;
 }
 
-/* The one of this version that is whole, or NULL: one that is attached before one that is not. */
+/* The one of this version that is whole, or NULL: one that is attached before one that is not, and
+ * of two the one that is pinned, which later runs find. */
 static Guard *
 current_guard (GArray *guards)
 {
   Guard *best = NULL;
   for (guint i = 0; i < guards->len; i++) {
     Guard *guard = &g_array_index (guards, Guard, i);
-    if (guard->version == CG_GUARD_VERSION && is_complete (guard) && (!best || is_attached (guard)))
+    if (guard->version == CG_GUARD_VERSION && is_complete (guard) &&
+        (!best || (is_attached (guard) && !is_attached (best))))
       best = guard;
   }
   return best;
@@ -686,9 +705,10 @@ cg_bpf_unload (gboolean all, GError **error)
       continue;
     if (!detach (&place, guard, error))
       return FALSE;
-    if (!kept || guard->version != kept->version)
-      unpin (&place, guard->version);
+    unpin (&place, guard->version);
   }
+  if (kept) /* the pins may have been those of another one */
+    pin_all (&place, kept);
   return TRUE;
 }
 
