@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #include "servers.h"
+#include "state-file.h"
 
 #define MARK "answers" /* holds the number of those that count */
 
@@ -189,7 +190,7 @@ cg_answers_vouch (GVariant *answers, const char *runtime_dir)
   g_autoptr (GVariant) entries = g_variant_get_child_value (answers, 1);
   /* a mark that cannot be written costs time and nothing else */
   if (g_variant_n_children (entries) > 0)
-    (void) g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_NONE, 0644, NULL);
+    (void) cg_state_write (path, text, -1, NULL);
 }
 
 void
@@ -207,6 +208,6 @@ cg_answers_count (GVariant *answers, const char *runtime_dir)
     return FALSE;
   g_autofree char *path = mark_path (runtime_dir);
   g_autofree char *text = number_text (answers);
-  g_autofree char *found = NULL;
-  return g_file_get_contents (path, &found, NULL, NULL) && g_str_equal (found, text);
+  g_autofree char *found = cg_state_read (path);
+  return g_strcmp0 (found, text) == 0;
 }

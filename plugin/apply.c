@@ -41,6 +41,20 @@ stands_in_kernel (const CgFacts *facts, const CgTunnel *tunnel)
   return FALSE;
 }
 
+/* The names of those that stand, of those named (none: of all). */
+static GPtrArray *
+list_standing (const CgFacts *facts, const char *const *names)
+{
+  GPtrArray *standing = g_ptr_array_new ();
+  for (guint i = 0; i < facts->tunnels->len; i++) {
+    const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
+    if (is_named (names, tunnel->gateway->name) && stands_in_kernel (facts, tunnel))
+      g_ptr_array_add (standing, tunnel->gateway->name);
+  }
+  g_ptr_array_add (standing, NULL);
+  return standing;
+}
+
 /* A plan is for all gateways, since they share the guard: but for those that the run is to remove,
  * and those that it is not about and that do not stand. One that was removed before must not make
  * itself felt. */
@@ -224,6 +238,12 @@ apply_once (const CgOptions *options,
       cg_facts_gather (config, netlink, options->runtime_dir, no_bpf, error);
   if (!facts)
     return FALSE;
+  g_autoptr (GPtrArray) standing = list_standing (facts, names);
+  if (intent == CG_REFRESH) {
+    if (standing->len == 1)
+      return TRUE;
+    names = (const char *const *) standing->pdata;
+  }
   gboolean closed = close_unguarded (facts, unguarded);
   g_autoptr (CgScope) scope =
       intent == CG_RELEASE && !*names ? cg_scope_everything () : cg_scope_new (facts, names);
@@ -236,7 +256,7 @@ apply_once (const CgOptions *options,
     return TRUE;
   }
   forget_stale_filters (facts, options->runtime_dir);
-  if (intent == CG_APPLY)
+  if (intent != CG_RELEASE)
     keep_addresses (facts, scope, options->runtime_dir);
   else
     forget_addresses (names, options->runtime_dir);
@@ -246,7 +266,8 @@ apply_once (const CgOptions *options,
   unguarded->no_bpf = g_strdup (no_bpf);
   if (ops->len > 0 && !options->keeps_answers)
     cg_answers_outdate (options->runtime_dir);
-  if (!cg_commit (netlink, ops, options->runtime_dir, unguarded, error)) {
+  gboolean done = cg_commit (netlink, ops, options->runtime_dir, unguarded, error);
+  if (!done && !g_error_matches (*error, CG_ERROR, CG_ERROR_ABSENT)) {
     *again = TRUE;
     return FALSE;
   }
@@ -259,7 +280,7 @@ apply_once (const CgOptions *options,
   /* what was closed for want of a guard opens with the next look */
   *again = unguarded->passing || closed || (unguarded->no_bpf && !no_bpf) ||
            rules_are_left (netlink, ops, plan, facts, scope);
-  return TRUE;
+  return done;
 }
 
 gboolean
@@ -271,7 +292,7 @@ cg_apply (const CgOptions *options,
 {
   gboolean again = TRUE, done = FALSE;
   g_auto (CgUnguarded) unguarded = {NULL};
-  g_autoptr (GError) why = NULL;
+  g_autoptr (GError) why = NULL; /* apply_once() looks into it, too */
   /* one more behind a success: what it left closed is to open */
   for (guint i = 0; again && i < MAX_TRIES + (done ? 1 : 0); i++) {
     if (why)

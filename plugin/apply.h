@@ -8,6 +8,7 @@
 typedef struct {
   const char *config_dir;
   const char *runtime_dir;
+  const char *state_dir; /* NULL: bad files are only told of, see last-good.h and bad-users.h */
   gboolean dry_run;
   gboolean json;
   gboolean keeps_answers; /* of the monitor, which vouches for them itself: see answers.h */
@@ -15,6 +16,7 @@ typedef struct {
 
 typedef enum {
   CG_APPLY,   /* make the kernel match configuration and tunnel */
+  CG_REFRESH, /* the same for those of the gateways that stand: what a guard knows of the machine */
   CG_RELEASE, /* take away all that is ours */
 } CgIntent;
 

@@ -8,7 +8,13 @@
  * guard: see module.h. */
 
 /* The hooks, in the order in which they are attached: from the first on, packets are held. */
-typedef enum { CG_HOOK_EGRESS, CG_HOOK_INGRESS, CG_HOOK_SOCK_CREATE, CG_N_HOOKS } CgHook;
+typedef enum {
+  CG_HOOK_EGRESS,
+  CG_HOOK_INGRESS,
+  CG_HOOK_SOCK_CREATE,
+  CG_HOOK_SETSOCKOPT,
+  CG_N_HOOKS
+} CgHook;
 
 /* The maps that are no CgMap, behind these. */
 enum { CG_MAP_DROPS = CG_N_MAPS, CG_MAP_SELF, CG_N_ALL_MAPS };
@@ -18,7 +24,7 @@ enum { CG_MAP_DROPS = CG_N_MAPS, CG_MAP_SELF, CG_N_ALL_MAPS };
 /* The names of the programs, by hook. */
 #define CG_PROGRAM_NAMES                                                                           \
   {                                                                                                \
-    "cg_egress", "cg_ingress", "cg_sock_create"                                                    \
+    "cg_egress", "cg_ingress", "cg_sock_create", "cg_setsockopt"                                   \
   }
 
 /* A guard's descriptors; -1 for those that are not open. */

@@ -31,6 +31,7 @@ static const guint32 attach_types[CG_N_HOOKS] = {
     [CG_HOOK_EGRESS] = BPF_CGROUP_INET_EGRESS,
     [CG_HOOK_INGRESS] = BPF_CGROUP_INET_INGRESS,
     [CG_HOOK_SOCK_CREATE] = BPF_CGROUP_INET_SOCK_CREATE,
+    [CG_HOOK_SETSOCKOPT] = BPF_CGROUP_SETSOCKOPT,
 };
 static const char *const program_names[CG_N_HOOKS] = CG_PROGRAM_NAMES;
 
@@ -106,7 +107,8 @@ is_of_type (int fd, unsigned long magic)
 }
 
 /* A mount of our own that has no place shows the root of this cgroup namespace, whatever is mounted
- * where (fsmount(2)). */
+ * where (fsmount(2)). It takes CAP_SYS_ADMIN, and its end some time: the kernel waits for readers.
+ */
 static int
 mount_cgroups (void)
 {
@@ -119,20 +121,19 @@ mount_cgroups (void)
   return root;
 }
 
-/* Who may not mount looks where systemd mounts it; the second is that of its hybrid hierarchy. */
+/* Where systemd mounts it; the second is that of its hybrid hierarchy. */
 static int
 open_cgroups (void)
 {
   static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-  int fd = mount_cgroups ();
-  for (guint i = 0; fd < 0 && i < G_N_ELEMENTS (places); i++) {
-    fd = open (places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && !is_of_type (fd, CGROUP2_SUPER_MAGIC)) {
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++) {
+    int fd = open (places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && is_of_type (fd, CGROUP2_SUPER_MAGIC))
+      return fd;
+    if (fd >= 0)
       close (fd);
-      fd = -1;
-    }
   }
-  return fd;
+  return mount_cgroups ();
 }
 
 static gboolean
@@ -472,15 +473,16 @@ find_guards (const Place *place, GArray *guards)
 }
 
 /* The one of this version that is whole, or NULL: one that is attached before one that is not, and
- * of two the one that is pinned, which later runs find. */
+ * then one that is pinned, since these come first. */
 static Guard *
 current_guard (GArray *guards)
 {
   Guard *best = NULL;
   for (guint i = 0; i < guards->len; i++) {
     Guard *guard = &g_array_index (guards, Guard, i);
-    if (guard->version == CG_GUARD_VERSION && is_complete (guard) &&
-        (!best || (is_attached (guard) && !is_attached (best))))
+    if (guard->version != CG_GUARD_VERSION || !is_complete (guard))
+      continue;
+    if (!best || (is_attached (guard) && !is_attached (best)))
       best = guard;
   }
   return best;

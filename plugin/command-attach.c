@@ -231,7 +231,7 @@ change (const CgOptions *options, gboolean is_attach, const char *const *words, 
   g_auto (Job) job = {.options = options, .connection = words[0]};
   if (words[1] && !(job.data = parse_arguments (words + 1, error)))
     return FALSE;
-  if (!cg_lock_for (options, &lock, error) || !start (&job, error))
+  if (!cg_lock_for (options, &lock, NULL, error) || !start (&job, error))
     return FALSE;
   if (!is_attach)
     return detach (&job, error);

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "warnings-dns.h"
+
 static void
 report_good (const CgGateway *gateway)
 {
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
   g_message ("%s.conf: good", gateway->name);
+  cg_warn_of_bypassed_servers (warnings, gateway);
+  for (guint i = 0; i < warnings->len; i++)
+    g_warning ("%s", (const char *) warnings->pdata[i]);
 }
 
 static int
@@ -12,7 +18,9 @@ check_directory (const CgOptions *options)
 {
   static const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
-  g_autoptr (CgConfig) config = cg_load_for (options, all, &status);
+  CgOptions as_they_are = *options;
+  as_they_are.state_dir = NULL;
+  g_autoptr (CgConfig) config = cg_load_for (&as_they_are, all, CG_APPLY, &status);
   for (guint i = 0; config && i < config->gateways->len; i++)
     report_good (config->gateways->pdata[i]);
   if (config && config->gateways->len == 0 && config->bad->len == 0)

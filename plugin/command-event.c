@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hints.h"
+#include "last-good.h"
 #include "profiles.h"
 #include "removed.h"
 #include "resolve-connections.h"
@@ -45,6 +46,31 @@ concerns (const Event *event, const CgGateway *gateway)
          (gateway->dns_mode == CG_DNS_AUTO && g_str_equal (event->action, DNS_CHANGE));
 }
 
+/* A guard knows addresses and routes of the whole machine. Before an interface is up it has none.
+ */
+static gboolean
+concerns_guard (const Event *event, const CgGateway *gateway)
+{
+  return gateway->guard != CG_GUARD_NO && !g_str_has_prefix (event->action, "pre-") &&
+         !concerns (event, gateway);
+}
+
+/* Refreshes the guards that the event concerns by the way. */
+static gboolean
+refresh (const CgOptions *options, const CgConfig *config, const Event *event, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  for (guint i = 0; i < config->gateways->len; i++) {
+    const CgGateway *gateway = config->gateways->pdata[i];
+    if (concerns_guard (event, gateway))
+      g_ptr_array_add (names, gateway->name);
+  }
+  if (names->len == 0)
+    return TRUE;
+  g_ptr_array_add (names, NULL);
+  return cg_apply (options, config, (const char *const *) names->pdata, CG_REFRESH, error);
+}
+
 static GPtrArray *
 gateways_of (const CgConfig *config, const Event *event)
 {
@@ -63,7 +89,10 @@ static gboolean
 is_our_business (const CgConfig *config, const Event *event)
 {
   g_autoptr (GPtrArray) names = gateways_of (config, event);
-  return names->len > 0 || cg_config_find_bad (config, event->ifname);
+  gboolean has_guard = FALSE;
+  for (guint i = 0; i < config->gateways->len; i++)
+    has_guard = has_guard || concerns_guard (event, config->gateways->pdata[i]);
+  return names->len > 0 || has_guard || cg_config_find_bad (config, event->ifname);
 }
 
 /* An event only says: look again at the gateways that it is about. */
@@ -72,9 +101,11 @@ look_again (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  int status = CG_EXIT_DONE;
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
-  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_last_good_load (options->config_dir, options->state_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
   cg_resolve (config, options->runtime_dir, &event->hints);
@@ -82,8 +113,11 @@ look_again (const CgOptions *options, const Event *event)
   /* The file named like the interface is this interface's, as far as anybody can tell. Others that
    * are bad are for "check" and "reapply" to complain of. */
   const GError *bad = cg_config_find_bad (config, event->ifname);
-  int status = bad ? cg_fail (bad) : CG_EXIT_DONE;
+  if (bad)
+    status = cg_fail (bad);
   g_autoptr (GPtrArray) names = gateways_of (config, event);
+  if (!refresh (options, config, event, &error))
+    return cg_fail (error);
   if (names->len == 0)
     return status;
   g_ptr_array_add (names, NULL);
@@ -100,7 +134,8 @@ static int
 look_if_ours (const CgOptions *options, const Event *event)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, TRUE, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_last_good_load (options->config_dir, options->state_dir, TRUE, cg_user_lookup, &error);
   if (!config)
     return cg_fail (error);
   cg_profiles_add (config, "", cg_user_lookup);

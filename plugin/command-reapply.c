@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "commands.h"
 
+#include "bad-users.h"
 #include "follow.h"
+#include "last-good.h"
 #include "removed.h"
 #include "resolve.h"
 
@@ -17,22 +19,29 @@ cg_fail (const GError *error)
 #define LOCK_SECONDS 20
 
 gboolean
-cg_lock_for (const CgOptions *options, CgLock *lock, GError **error)
+cg_lock_for (const CgOptions *options, CgLock *lock, int *status, GError **error)
 {
+  g_autofree char *lacking = NULL;
   if (!options->dry_run)
-    *lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, error);
+    *lock = cg_runtime_lock (options->runtime_dir, LOCK_SECONDS, &lacking, error);
+  if (lacking)
+    g_warning ("nothing can be kept, so only what needs no file is done: %s; see LIMITS in "
+               "custom-gateway(8)",
+               lacking);
+  if (lacking && status)
+    *status = CG_EXIT_FAILED;
   return options->dry_run || *lock != CG_NO_LOCK;
 }
 
 static gboolean
-check_name (const CgConfig *config, const char *directory, const char *name)
+check_name (const CgConfig *config, const char *directory, const char *name, int *status)
 {
   const GError *bad = cg_config_find_bad (config, name);
+  if (bad)
+    *status = cg_fail (bad);
   if (cg_config_find (config, name))
     return TRUE;
-  if (bad) {
-    cg_fail (bad);
-  } else {
+  if (!bad) {
     g_autofree char *quoted = cg_quote (name);
     g_warning (
         "no gateway %s: no file in %s is called like that and .conf; 'custom-gateway status' "
@@ -52,21 +61,64 @@ cg_report_faults (const CgConfig *config, const char *const *names, int *status)
   }
 }
 
+void
+cg_tell_of_last_good (const CgConfig *config, const CgBadFile *bad)
+{
+  const CgGateway *gateway = cg_config_find (config, bad->name);
+  if (gateway && cg_config_find_bad (config, bad->name) == bad->error)
+    g_warning ("%s: stays in force as it was before", bad->name);
+}
+
+void
+cg_block_bad_users (const CgOptions *options,
+                    CgConfig *config,
+                    const char *const *names,
+                    CgIntent intent)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (GError) error = NULL;
+  if (config->bad->len == 0 || !options->state_dir || (intent == CG_RELEASE && !*names))
+    return;
+  g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, &error);
+  g_autoptr (CgFacts) facts =
+      netlink ? cg_facts_gather (config, netlink, options->runtime_dir, NULL, &error) : NULL;
+  if (!facts) {
+    g_warning ("no look at the users of bad files: %s", error->message);
+    return;
+  }
+  g_autoptr (GArray) held = intent == CG_APPLY ? cg_bad_users_held (facts)
+                                               : g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  cg_bad_users_confine (config, intent == CG_APPLY ? all : names, held, cg_user_lookup);
+}
+
+/* A file that is bad is said first, and then what holds all the same. */
+static void
+report_bad (const CgConfig *config, int *status)
+{
+  for (guint i = 0; i < config->bad->len; i++) {
+    const CgBadFile *bad = config->bad->pdata[i];
+    *status = cg_fail (bad->error);
+    cg_tell_of_last_good (config, bad);
+  }
+}
+
 CgConfig *
-cg_load_for (const CgOptions *options, const char *const *names, int *status)
+cg_load_for (const CgOptions *options, const char *const *names, CgIntent intent, int *status)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_config_load (options->config_dir, FALSE, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_last_good_load (options->config_dir, options->state_dir, FALSE, cg_user_lookup, &error);
   if (!config) {
     *status = cg_fail (error);
     return NULL;
   }
   cg_resolve (config, options->runtime_dir, NULL);
-  for (guint i = 0; !*names && i < config->bad->len; i++)
-    *status = cg_fail (((const CgBadFile *) config->bad->pdata[i])->error);
+  if (!*names)
+    report_bad (config, status);
+  cg_block_bad_users (options, config, names, intent);
   cg_report_faults (config, names, status);
   for (; *names; names++)
-    if (!check_name (config, options->config_dir, *names)) {
+    if (!check_name (config, options->config_dir, *names, status)) {
       *status = CG_EXIT_CONFIG;
       return NULL;
     }
@@ -87,6 +139,14 @@ cg_end_run (const CgOptions *options,
     cg_follow (options, config, names);
 }
 
+void
+cg_keep_last_good (const CgOptions *options, const CgConfig *config, const char *const *names)
+{
+  cg_last_good_save (options->state_dir, config, names);
+  if (!*names)
+    cg_last_good_forget_gone (options->state_dir, config);
+}
+
 gboolean
 cg_run (const CgOptions *options,
         const CgConfig *config,
@@ -96,6 +156,8 @@ cg_run (const CgOptions *options,
         GError **error)
 {
   gboolean done = cg_apply (options, config, names, intent, error);
+  if (done && intent == CG_APPLY && !options->dry_run)
+    cg_keep_last_good (options, config, names);
   cg_end_run (options, config, names, done && intent == CG_APPLY, lock);
   return done;
 }
@@ -122,12 +184,14 @@ run (const CgOptions *options, const char *const *names, CgIntent intent)
   int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
-  g_autoptr (CgConfig) config = cg_load_for (options, names, &status);
+  g_autoptr (CgConfig) config = cg_load_for (options, names, intent, &status);
   if (!config)
     return status;
   tell_monitor (options, config, names, intent);
+  if (intent == CG_RELEASE && !options->dry_run)
+    cg_last_good_drop (options->state_dir, names);
   if (!cg_run (options, config, names, intent, &lock, &error))
     return cg_fail (error);
   return status;
@@ -145,15 +209,18 @@ static int
 remove_all (const CgOptions *options)
 {
   static const char *const all[] = {NULL};
+  int status = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) nothing = cg_config_new ();
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, &error))
+  if (!cg_lock_for (options, &lock, &status, &error))
     return cg_fail (error);
   tell_monitor (options, nothing, all, CG_RELEASE);
+  if (!options->dry_run)
+    cg_last_good_drop (options->state_dir, all);
   if (!cg_run (options, nothing, all, CG_RELEASE, &lock, &error))
     return cg_fail (error);
-  return CG_EXIT_DONE;
+  return status;
 }
 
 int

@@ -47,7 +47,7 @@ cg_command_status (const CgOptions *options, const char *const *names)
 {
   int bad = CG_EXIT_DONE;
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_load_for (options, names, &bad);
+  g_autoptr (CgConfig) config = cg_load_for (options, names, CG_APPLY, &bad);
   if (!config)
     return bad;
   g_autoptr (CgNetlink) netlink = cg_netlink_open (NETLINK_ROUTE, &error);

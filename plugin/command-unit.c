@@ -46,6 +46,14 @@ gateway_of_service (const CgConfig *config, const char *unit, const CgServiceFac
   return NULL;
 }
 
+/* Why it is not known whom a unit belongs to: the first bad file may name it. */
+static const char *
+why_unknown (const CgConfig *config)
+{
+  const CgBadFile *bad = config->bad->len > 0 ? config->bad->pdata[0] : NULL;
+  return bad ? bad->error->message : "it is not known whom it belongs to";
+}
+
 static gboolean
 cannot_confine (const char *unit, const char *why, GError **error)
 {
@@ -59,8 +67,9 @@ cannot_confine (const char *unit, const char *why, GError **error)
 static gboolean
 confine (const CgOptions *options, const char *unit, GError **error)
 {
+  g_autoptr (GError) unkept = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
-  if (!cg_lock_for (options, &lock, error))
+  if (!cg_lock_for (options, &lock, NULL, error))
     return FALSE;
   g_autoptr (CgConfig) config = load (options, error);
   if (!config)
@@ -68,7 +77,7 @@ confine (const CgOptions *options, const char *unit, GError **error)
   const CgServiceFact *fact;
   const CgGateway *gateway = gateway_of_service (config, unit, &fact);
   if (!gateway && !cg_config_is_complete (config))
-    return cannot_confine (unit, "it is not known whom it belongs to", error);
+    return cannot_confine (unit, why_unknown (config), error);
   if (!gateway) {
     g_message ("%s is no gateway's any more; 'systemctl daemon-reload' takes its drop-in away",
                unit);
@@ -77,8 +86,11 @@ confine (const CgOptions *options, const char *unit, GError **error)
   if (fact->uid == CG_UID_INVALID)
     return cannot_confine (unit, "it is not known whom it runs as", error);
   const char *const names[] = {gateway->name, NULL};
-  return cg_apply (options, config, names, CG_APPLY, error) &&
-         cg_record_drop (options->runtime_dir, CG_RECORD_RESUME, unit, error);
+  if (!cg_apply (options, config, names, CG_APPLY, error))
+    return FALSE;
+  if (!cg_record_drop (options->runtime_dir, CG_RECORD_RESUME, unit, &unkept))
+    g_warning ("%s", unkept->message);
+  return TRUE;
 }
 
 /* Whether the service is to run again with its gateway: its gateway takes it down, or it has failed
@@ -137,10 +149,10 @@ find_gateway (const CgConfig *config, const char *name, GError **error)
 static int
 start_gateway (const CgOptions *options, const char *name)
 {
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) error = NULL, unkept = NULL;
   g_auto (CgLock) lock = CG_NO_LOCK;
   const char *const names[] = {name, NULL};
-  if (!cg_lock_for (options, &lock, &error))
+  if (!cg_lock_for (options, &lock, NULL, &error))
     return refuse (error);
   g_autoptr (CgConfig) config = load (options, &error);
   const CgGateway *gateway = config ? find_gateway (config, name, &error) : NULL;
@@ -154,9 +166,11 @@ start_gateway (const CgOptions *options, const char *name)
     return CG_EXIT_SKIP;
   }
   g_autofree char *number = g_strdup_printf ("%u", ifindex);
-  if (!cg_record_drop (options->runtime_dir, CG_RECORD_STOPPED, name, &error) ||
-      !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL, name, number, &error) ||
-      !cg_apply (options, config, names, CG_APPLY, &error))
+  /* what is remembered decides what is started again, and confines no user */
+  if (!cg_record_drop (options->runtime_dir, CG_RECORD_STOPPED, name, &unkept) ||
+      !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL, name, number, &unkept))
+    g_warning ("%s", unkept->message);
+  if (!cg_apply (options, config, names, CG_APPLY, &error))
     return refuse (error);
   cg_lock_release (lock);
   lock = CG_NO_LOCK;
@@ -187,7 +201,7 @@ stop_gateway (const CgOptions *options, const char *name, GError **error)
 {
   g_auto (CgLock) lock = CG_NO_LOCK;
   const char *const names[] = {name, NULL};
-  if (!cg_lock_for (options, &lock, error))
+  if (!cg_lock_for (options, &lock, NULL, error))
     return FALSE;
   g_autoptr (CgConfig) before = load (options, error);
   const CgGateway *gateway = before ? find_gateway (before, name, error) : NULL;

@@ -28,9 +28,10 @@ enum { CG_EXIT_SKIP = 1, CG_EXIT_REFUSE = 255 };
 /* Says what the error says and returns the exit status for it. */
 int cg_fail (const GError *error);
 
-/* Takes the lock for a run that changes something; with --dry-run none is needed. FALSE with a
- * CG_ERROR_FAILED. */
-gboolean cg_lock_for (const CgOptions *options, CgLock *lock, GError **error);
+/* Takes the lock for a run that changes something; with --dry-run none is needed. Where nothing can
+ * be kept it warns, and sets *status (unless that is NULL) to CG_EXIT_FAILED: the run goes on,
+ * since to confine takes no file. FALSE with a CG_ERROR_FAILED. */
+gboolean cg_lock_for (const CgOptions *options, CgLock *lock, int *status, GError **error);
 
 /* Says what is wrong with gateways that are in force all the same: those named, or all if none is.
  * If there is such a fault, sets *status to CG_EXIT_CONFIG. */
@@ -38,8 +39,24 @@ void cg_report_faults (const CgConfig *config, const char *const *names, int *st
 
 /* Loads and resolves the configuration for a run over the gateways named, or over all if none is.
  * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.
- * NULL if there is nothing to go on with. */
-CgConfig *cg_load_for (const CgOptions *options, const char *const *names, int *status);
+ * In the place of a bad file is its last good one (last-good.h), or what blocks the users whom it
+ * names (cg_block_bad_users). NULL if there is nothing to go on with. */
+CgConfig *
+cg_load_for (const CgOptions *options, const char *const *names, CgIntent intent, int *status);
+
+/* Adds to a resolved config what blocks the users of bad files (bad-users.h): to apply, whom
+ * nothing holds yet; to release, all those of the files named. */
+void cg_block_bad_users (const CgOptions *options,
+                         CgConfig *config,
+                         const char *const *names,
+                         CgIntent intent);
+
+/* Behind a run that put files in force, under the lock: keeps those named, or all if none is, for
+ * the case that they go bad, and with all forgets those that are gone. */
+void cg_keep_last_good (const CgOptions *options, const CgConfig *config, const char *const *names);
+
+/* Says that the gateway of the bad file stays in force, if it does. */
+void cg_tell_of_last_good (const CgConfig *config, const CgBadFile *bad);
 
 /* A run, from the configuration on that was loaded and resolved under the lock: what reapply and an
  * event do. As cg_apply; the lock is released when the kernel is done with, and services follow

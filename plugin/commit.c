@@ -12,7 +12,8 @@ typedef struct {
   GHashTable *failed; /* tables with a failure */
   CgUnguarded *unguarded;
   GError *error;     /* the first failure */
-  GError *dns_error; /* likewise of resolv.conf; it holds up nothing else */
+  GError *dns_error; /* all that failed of files: resolv.conf, and values to be kept; they hold up
+                        nothing else */
   CgBpfMaps *maps;   /* of the guard, once they are needed */
   gboolean lacks[2]; /* a part of the guard could not be written: in BPF, and in nftables */
 } Run;
@@ -118,6 +119,15 @@ send_step (CgNetlink *netlink, Run *run)
   return FALSE;
 }
 
+static void
+note_file (Run *run, const char *why)
+{
+  if (run->dns_error)
+    g_prefix_error (&run->dns_error, "%s; ", why);
+  else
+    run->dns_error = g_error_new_literal (CG_ERROR, CG_ERROR_ABSENT, why);
+}
+
 /* What was there before is kept before it is overwritten, and forgotten after it is back. */
 static void
 write_filter (const CgOp *op, const char *runtime_dir, Run *run)
@@ -128,7 +138,13 @@ write_filter (const CgOp *op, const char *runtime_dir, Run *run)
   if (op->step == CG_STEP_SET_FILTER) {
     CgSavedFilter saved = {.ifindex = filter->ifindex, .value = filter->now};
     g_strlcpy (saved.ifname, filter->ifname, sizeof saved.ifname);
-    done = cg_runtime_save_filter (runtime_dir, &saved, &error);
+    if (!cg_runtime_save_filter (runtime_dir, &saved, &error)) {
+      /* answers that the kernel drops are no leak */
+      g_autofree char *line = cg_op_to_string (op);
+      g_prefix_error (&error, "%s: ", line);
+      note_file (run, error->message);
+      return;
+    }
   }
   done = done && cg_sysctl_write_filter (filter->ifname, filter->value, &error);
   if (done && op->step == CG_STEP_RESTORE_FILTER)
@@ -272,8 +288,8 @@ static void
 write_resolvconf (const CgOp *op, Run *run)
 {
   g_autoptr (GError) error = NULL;
-  if (!cg_resolvconf_write (op->resolvconf.path, op->resolvconf.text, &error) && !run->dns_error)
-    run->dns_error = g_steal_pointer (&error);
+  if (!cg_resolvconf_write (op->resolvconf.path, op->resolvconf.text, &error))
+    note_file (run, error->message);
 }
 
 gboolean

@@ -18,8 +18,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CgUnguarded, cg_unguarded_clear)
  * a table of which an operation failed is left alone from there on, and after any failure nothing
  * is taken away any more that closes a way: so a failure leaves the confined blocked, not free.
  * FALSE with a CG_ERROR_FAILED that names the first failure; the caller may look again and try
- * anew. That a guard cannot be written is a failure if it is required; *unguarded, which starts as
- * zeros and is the caller's to clear, tells it of any. */
+ * anew. FALSE with a CG_ERROR_ABSENT if all was done but what takes a file that could not be
+ * written. That a guard cannot be written is a failure if it is required; *unguarded, which starts
+ * as zeros and is the caller's to clear, tells it of any. */
 gboolean cg_commit (CgNetlink *netlink,
                     const GArray *ops,
                     const char *runtime_dir,

@@ -42,6 +42,11 @@ void
 cg_diff_firewall (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
   diff_passes (ops, plan, facts, scope);
+}
+
+void
+cg_diff_ways_back (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
+{
   diff_rules (ops, CG_STEP_DEL_RULE, facts->ways_back, plan->ways_back, scope);
   diff_rules (ops, CG_STEP_ADD_RULE, plan->ways_back, facts->ways_back, scope);
 }

@@ -3,5 +3,8 @@
 
 #include "diff.h"
 
-/* Appends the operations about reverse path checks of firewalls: passes, and ways back. Pure. */
+/* Appends the operations about reverse path checks of firewalls: passes; and those about ways back
+ * (plan.h). Pure. */
 void cg_diff_firewall (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope);
+void
+cg_diff_ways_back (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope);

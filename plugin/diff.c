@@ -22,7 +22,7 @@ static void
 report_route (GArray *ops, gconstpointer element, gboolean add)
 {
   CgOp op = {.route = *(const CgRoute *) element};
-  if (cg_route_is_last_word (&op.route))
+  if (cg_route_closes (&op.route))
     op.step = add ? CG_STEP_ADD_PROHIBIT : CG_STEP_DEL_PROHIBIT;
   else
     op.step = add ? CG_STEP_ADD_WAY : CG_STEP_DEL_WAY;
@@ -40,7 +40,9 @@ diff_sorted (GArray *ops, GArray *wanted, GArray *found, GCompareFunc compare, R
   gsize size = g_array_get_element_size (wanted);
   guint i = 0, j = 0;
   while (i < wanted->len || j < found->len) {
-    gconstpointer want = wanted->data + i * size, have = found->data + j * size;
+    /* of an array that never had an element the data are NULL, to which nothing can be added */
+    gconstpointer want = i < wanted->len ? wanted->data + i * size : NULL;
+    gconstpointer have = j < found->len ? found->data + j * size : NULL;
     int order = i == wanted->len ? 1 : j == found->len ? -1 : compare (want, have);
     if (order != 0)
       report (ops, order < 0 ? want : have, order < 0);
@@ -139,10 +141,11 @@ part_ways (GArray *ops, const CgPlan *plan)
   }
 }
 
+/* A way back confines nobody. */
 static gboolean
 rule_is_held (const CgScope *scope, const CgRule *rule)
 {
-  return scope->known && !cg_uids_contain (scope->known, rule->uids);
+  return scope->known && !rule->source.length && !cg_uids_contain (scope->known, rule->uids);
 }
 
 /* A table that rules of such uids look up is no gateway's, so its entries are out of scope. */
@@ -215,6 +218,7 @@ diff_rules (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope
   g_autoptr (GArray) wanted = rules_in_scope (plan->rules, scope);
   g_autoptr (GArray) found = rules_in_scope (facts->rules, scope);
   diff_sorted (ops, wanted, found, cg_rule_compare, report_rule);
+  cg_diff_ways_back (ops, plan, facts, scope);
 }
 
 gboolean

@@ -9,7 +9,8 @@
  * a way goes first, then rules move over (the new ones stand before the old ones go), then what
  * opens a way. */
 typedef enum {
-  CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it */
+  CG_STEP_ADD_PROHIBIT,   /* closes: the table's last word, before any rule looks at it; and what a
+                             bypass covers and only the tunnel is to lead to */
   CG_STEP_DEL_WAY,        /* closes: ways that are no longer wanted, through a table that stays */
   CG_STEP_CONFINE_DNS,    /* closes: before, questions went to the system's servers */
   CG_STEP_ADD_RULE,       /* closes */
@@ -27,7 +28,8 @@ typedef enum {
   CG_STEP_ADD_PASS,       /* likewise, through the firewall */
   CG_STEP_OPEN_GUARD,   /* opens the guard for what the routes are to lead: the tunnel, bypasses */
   CG_STEP_ADD_WAY,      /* opens the tunnel, then the bypasses */
-  CG_STEP_DEL_PROHIBIT, /* of tables that no rule looks at any more */
+  CG_STEP_DEL_PROHIBIT, /* of tables that no rule looks at any more, and of what a bypass may lead
+                           to again */
   CG_N_STEPS
 } CgStep;
 

@@ -10,16 +10,18 @@
 #include "nft-firewall.h"
 #include "paths.h"
 #include "rtnl.h"
+#include "state-file.h"
 #include "subuids.h"
 #include "sysctl.h"
 #include "tunnels.h"
-#include "xtables.h"
 
 /* Where derived tables lie: they begin with our protocol number, to be known at a glance. */
 #define TABLE_BASE 198000000u
 #define TABLE_SPAN 1000000u
 /* So many tables in a row that others use are no accident. */
 #define TABLE_TRIES 64
+/* Bytes of /etc/resolv.conf; three servers count, resolv.conf(5). */
+#define MAX_RESOLV_CONF 65536
 
 void
 cg_facts_free (CgFacts *facts)
@@ -41,6 +43,8 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->kept);
   g_array_unref (facts->resolvconfs);
   g_array_unref (facts->resolvers);
+  g_array_unref (facts->upstream);
+  g_ptr_array_unref (facts->zoned);
   g_array_unref (facts->subuids);
   g_free (facts->released_resolvconf);
   g_free (facts);
@@ -55,6 +59,7 @@ tunnel_clear (gpointer data)
   g_clear_pointer (&tunnel->former, g_array_unref);
   g_clear_pointer (&tunnel->homes, g_array_unref);
   g_clear_pointer (&tunnel->bypasses, g_array_unref);
+  g_clear_pointer (&tunnel->shared, g_array_unref);
   cg_wireguard_clear (&tunnel->wireguard);
 }
 
@@ -79,6 +84,8 @@ cg_facts_new (const CgConfig *config)
   facts->runtime_dir = CG_RUNTIME_DIR;
   facts->resolvconfs = cg_resolvconfs_new ();
   facts->resolvers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->upstream = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->zoned = g_ptr_array_new_with_free_func (g_free);
   facts->subuids = g_array_new (FALSE, FALSE, sizeof (CgSubuids));
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
   return facts;
@@ -192,20 +199,17 @@ gather_firewall (CgFacts *facts)
     g_debug ("no look at the firewall: %s", error ? error->message : "no nftables");
     g_clear_pointer (&facts->firewall, cg_firewall_free);
     facts->firewall = cg_firewall_new ();
-    facts->firewall->is_unseen = TRUE;
   }
-  for (guint i = 0; i < CG_N_FAMILIES; i++)
-    facts->firewall->legacy[i] = cg_xtables_check (cg_families[i], &facts->firewall->is_unseen);
 }
 
 static void
 gather_resolvconfs (CgFacts *facts, const char *runtime_dir)
 {
-  g_autofree char *text = NULL;
   facts->runtime_dir = runtime_dir;
   cg_resolvconf_load (runtime_dir, facts->resolvconfs);
-  if (g_file_get_contents ("/etc/resolv.conf", &text, NULL, NULL))
-    cg_resolvconf_parse (text, facts->resolvers);
+  g_autoptr (GPtrArray) upstream_zoned = g_ptr_array_new_with_free_func (g_free);
+  cg_resolvconf_read ("/etc/resolv.conf", facts->resolvers, facts->zoned);
+  cg_resolvconf_read ("/run/systemd/resolve/resolv.conf", facts->upstream, upstream_zoned);
   g_free (facts->released_resolvconf);
   facts->released_resolvconf = cg_resolvconf_text_released (facts->resolvers);
 }

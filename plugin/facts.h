@@ -7,8 +7,8 @@
 #include "netlink.h"
 #include "nft.h"
 #include "resolvconf.h"
-#include "rtnl.h"
 #include "routing.h"
+#include "rtnl.h"
 #include "runtime.h"
 #include "wireguard.h"
 
@@ -36,12 +36,15 @@ typedef struct {
   gboolean usable[CG_N_FAMILIES]; /* has an address of the family that traffic can leave with; for
                                      IPv6 also one of link scope */
   gboolean global_ipv6;           /* one of them of global scope (ULA too) */
-  GArray *addresses;              /* CgPrefix: all of them that are of global scope; NULL if none */
+  GArray *addresses;              /* CgPrefix: what its packets may come from, usable or deprecated,
+                                     but no IPv6 address of link scope; NULL if none */
   GArray *held;          /* CgPrefix: these, and for a family in which it has none those that
                             it had last: connections from then still send. NULL if none */
   GArray *former;        /* CgPrefix: those that it had before and holds no more; NULL if none */
   GArray *homes;         /* CgHome: interfaces that may carry one of these, too; NULL if none */
   GArray *bypasses;      /* CgBypass: parts of Bypass=, if it has a guard; NULL if none */
+  GArray *shared;        /* CgPrefix: those that an interface carries, too, which is the tunnel of
+                            no gateway. NULL if none */
   int rp_filter;         /* net.ipv4.conf.IFACE.rp_filter, or -1 */
   CgWireguard wireguard; /* of the kernel, if it is one that is up and guarded by uid */
   gboolean has_strays;   /* a run was to end connections and did not come as far, see stray.h */
@@ -83,6 +86,8 @@ typedef struct {
   const char *runtime_dir;     /* borrowed */
   GArray *resolvconfs;         /* CgResolvConf */
   GArray *resolvers;           /* CgPrefix: the servers that the system's resolv.conf names */
+  GPtrArray *zoned;            /* char *: likewise, those that are on one link */
+  GArray *upstream;            /* CgPrefix: those that systemd-resolved asks */
   GArray *subuids;             /* CgSubuids; filled by who is to warn, see subuids.h */
   char *released_resolvconf;   /* as cg_resolvconf_text_released has it of them */
 } CgFacts;

@@ -10,8 +10,7 @@
 
 /* NixOS with iptables-nft(8): its chain has moved from raw to mangle; a check that is passed
  * returns. NixOS with nftables: what is not accepted falls to the policy, drop. firewalld checks
- * IPv6 alone, until 0.9 in raw_PREROUTING. And what people write with iptables-nft(8) by hand, as
- * firewalld's iptables backend does: "-A PREROUTING -m rpfilter --invert -j DROP". */
+ * IPv6 alone, until 0.9 in raw_PREROUTING. */
 const CgFirewallChain cg_firewall_chains[CG_N_FIREWALL_CHAINS] = {
     {.family = NFPROTO_IPV4,
      .table = "raw",
@@ -44,26 +43,6 @@ const CgFirewallChain cg_firewall_chains[CG_N_FIREWALL_CHAINS] = {
      .name = "raw_PREROUTING",
      .checks = {FALSE, TRUE},
      .drops = TRUE},
-    {.family = NFPROTO_IPV4,
-     .table = "raw",
-     .name = "PREROUTING",
-     .checks = {TRUE, FALSE},
-     .goes_on = TRUE},
-    {.family = NFPROTO_IPV6,
-     .table = "raw",
-     .name = "PREROUTING",
-     .checks = {FALSE, TRUE},
-     .goes_on = TRUE},
-    {.family = NFPROTO_IPV4,
-     .table = "mangle",
-     .name = "PREROUTING",
-     .checks = {TRUE, FALSE},
-     .goes_on = TRUE},
-    {.family = NFPROTO_IPV6,
-     .table = "mangle",
-     .name = "PREROUTING",
-     .checks = {FALSE, TRUE},
-     .goes_on = TRUE},
 };
 
 CgFirewall *
@@ -88,8 +67,7 @@ cg_passes_plan (
   for (guint8 i = 0; i < CG_N_FIREWALL_CHAINS; i++) {
     const CgFirewallCheck *check = &firewall->checks[i];
     const CgFirewallChain *chain = &cg_firewall_chains[i];
-    if (!check->check || check->is_owned || chain->goes_on ||
-        !chain->checks[cg_family_index (family)])
+    if (!check->check || check->is_owned || !chain->checks[cg_family_index (family)])
       continue;
     CgPass pass = {.chain = i, .family = (guint8) family};
     g_strlcpy (pass.ifname, ifname, sizeof pass.ifname);
@@ -150,19 +128,6 @@ cg_pass_op_to_string (const CgPassOp *op)
       g_strdup_printf ("%s %s %s", chain->drops ? "insert" : "add", place, text);
   g_autofree char *quoted = g_shell_quote (commands);
   return g_strdup_printf ("nft %s", quoted);
-}
-
-gboolean
-cg_firewall_is_closed (const CgFirewall *firewall, int family)
-{
-  guint index = cg_family_index (family);
-  for (guint i = 0; i < CG_N_FIREWALL_CHAINS; i++) {
-    const CgFirewallCheck *check = &firewall->checks[i];
-    const CgFirewallChain *chain = &cg_firewall_chains[i];
-    if (check->check && (check->is_owned || chain->goes_on) && chain->checks[index])
-      return TRUE;
-  }
-  return firewall->legacy[index];
 }
 
 gboolean

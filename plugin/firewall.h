@@ -7,9 +7,10 @@
 #include "prefix.h"
 
 /* Firewalls that check the reverse path by themselves: they drop what comes in by another interface
- * than an answer would leave by. They do not see uid rules, so to them all answers from the tunnel
- * look wrong, whatever rp_filter says. A rule of ours in their chain, a pass, lets them by. This is
- * the pure part; nft-firewall.h talks to the kernel. */
+ * than an answer would leave by. They find the tunnel by a way back (plan.h), unless another
+ * interface has the same address: as two tunnels of one provider often do. For these a rule of ours
+ * in their chain, a pass, lets answers by. This is the pure part; nft-firewall.h talks to the
+ * kernel. */
 
 /* A chain that is known to hold such a check. */
 typedef struct {
@@ -17,16 +18,14 @@ typedef struct {
   const char *table;
   const char *name;
   gboolean checks[CG_N_FAMILIES]; /* the families whose packets are checked */
-  gboolean goes_on; /* with more than the check that a pass would keep packets from: there is none
-                       here, ways back (plan.h) do */
-  gboolean returns; /* a pass returns to who called the chain; otherwise it accepts,
-                       which ends this base chain and no other */
-  gboolean drops;   /* the check is the rule that drops, so a pass stands before it and takes only
-                       what it would drop; otherwise what fails the check falls through to a drop
-                       further down, and a pass stands behind the check */
+  gboolean returns;               /* a pass returns to who called the chain; otherwise it accepts,
+                                     which ends this base chain and no other */
+  gboolean drops; /* the check is the rule that drops, so a pass stands before it and takes only
+                     what it would drop; otherwise what fails the check falls through to a drop
+                     further down, and a pass stands behind the check */
 } CgFirewallChain;
 
-#define CG_N_FIREWALL_CHAINS 11
+#define CG_N_FIREWALL_CHAINS 7
 extern const CgFirewallChain cg_firewall_chains[CG_N_FIREWALL_CHAINS];
 
 /* What was found in one of them. */
@@ -52,9 +51,7 @@ typedef struct {
 /* All that was found. */
 typedef struct {
   CgFirewallCheck checks[CG_N_FIREWALL_CHAINS];
-  gboolean legacy[CG_N_FAMILIES]; /* iptables-legacy(8) has a check */
-  gboolean is_unseen;             /* nobody can tell what checks there are */
-  GArray *passes;                 /* CgPass */
+  GArray *passes; /* CgPass */
 } CgFirewall;
 
 CgFirewall *cg_firewall_new (void);
@@ -83,10 +80,6 @@ typedef struct {
 
 /* The line of nft(8) that does the same. The caller owns the result. */
 char *cg_pass_op_to_string (const CgPassOp *op);
-
-/* Whether the family is checked where there can be no pass: by firewalld from 2.1 on, whose table
- * nobody else can change, by iptables-legacy(8), or in a chain that goes on. */
-gboolean cg_firewall_is_closed (const CgFirewall *firewall, int family);
 
 /* Whether a table of that family (NFPROTO_*) and name may hold such a chain. */
 gboolean cg_firewall_has_table (guint8 family, const char *name);

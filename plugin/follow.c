@@ -83,6 +83,8 @@ cg_follow (const CgOptions *options, const CgConfig *config, const char *const *
     if (*names && !g_strv_contains (names, tunnel->gateway->name))
       continue;
     CgFollow what = cg_follow_decide (tunnel);
+    if (what == CG_FOLLOW_START && cg_config_find_bad (config, tunnel->gateway->name))
+      continue; /* which is refused until the file is mended */
     /* the tunnel may be back when the unit has stopped: it was not the administrator all the same
      */
     if (what == CG_FOLLOW_STOP && !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL,

@@ -3,6 +3,8 @@
 
 #include <glib/gstdio.h>
 
+#include "state-file.h"
+
 /* Nobody gives a tunnel more; each is a comparison for each packet. */
 #define MAX_ADDRESSES 64
 
@@ -16,8 +18,8 @@ void
 cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses)
 {
   g_autofree char *path = path_of (runtime_dir, gateway);
-  g_autofree char *text = NULL;
-  if (!g_file_get_contents (path, &text, NULL, NULL))
+  g_autofree char *text = cg_state_read (path);
+  if (!text)
     return;
   g_auto (GStrv) lines = g_strsplit (text, "\n", MAX_ADDRESSES + 1);
   for (guint i = 0; i < MAX_ADDRESSES && lines[i]; i++) {
@@ -32,18 +34,16 @@ void
 cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addresses)
 {
   g_autofree char *path = path_of (runtime_dir, gateway);
-  g_autofree char *directory = g_path_get_dirname (path);
-  g_autofree char *before = NULL;
+  g_autofree char *before = cg_state_read (path);
+  g_autoptr (GError) error = NULL;
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < MIN (addresses->len, MAX_ADDRESSES); i++) {
     g_autofree char *address = cg_prefix_to_address (&g_array_index (addresses, CgPrefix, i));
     g_string_append_printf (text, "%s\n", address);
   }
-  (void) g_file_get_contents (path, &before, NULL, NULL);
-  if (g_strcmp0 (before, text->str) == 0)
-    return;
-  (void) g_mkdir_with_parents (directory, 0755); /* if this fails, so does the next */
-  (void) g_file_set_contents_full (path, text->str, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+  if (g_strcmp0 (before, text->str) != 0 && !cg_state_write (path, text->str, -1, &error))
+    g_warning ("%s: when the tunnel goes its addresses will not be known, nor be held: %s", gateway,
+               error->message);
 }
 
 void

@@ -11,7 +11,7 @@
  * it were not there. */
 void cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses);
 
-/* Keeps them, if they are others than before. A failure is not told: the tunnel is up then, and
+/* Keeps them, if they are others than before. A failure is a warning: the tunnel is up then, and
  * they are looked at again with the next run. */
 void cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addresses);
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "misspelt.h"
+
 #define MAX_UNIT       255 /* UNIT_NAME_MAX - 1 of systemd, systemd.unit(5) */
 #define MAX_USER       256 /* LOGIN_NAME_MAX of Linux, limits.h */
 #define MAX_CONNECTION 255 /* bytes; NetworkManager itself sets no limit */
@@ -167,6 +169,9 @@ parse_user (CgGateway *gateway, const Place *place, const char *word, GError **e
     g_autoptr (GError) why = NULL;
     if (strlen (word) > MAX_USER)
       return fail (place, "user name too long:", word, "256 bytes are the limit", error);
+    /* the generator, which knows no users, must see this too */
+    if (g_str_has_suffix (word, ".service"))
+      return fail (place, "a service is no user:", word, "name it in Services=", error);
     if (!place->lookup (word, &range.first, &why))
       return fail (place, why->message, word, "create the user, or remove it from this line",
                    error);
@@ -344,17 +349,32 @@ static const struct {
     {"Priority", parse_priority},
 };
 
+const char *
+cg_gateway_key_meant (const char *word)
+{
+  static const struct {
+    const char *word, *key;
+  } others[] = {{"Unit", "Services"}, {"Units", "Services"}, {"Uid", "Users"}, {"Uids", "Users"}};
+  const char *known[G_N_ELEMENTS (keys) + 1] = {NULL};
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    if (g_ascii_strcasecmp (others[i].word, word) == 0)
+      return others[i].key;
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    known[i] = keys[i].key;
+  return cg_misspelt (word, known);
+}
+
 static gboolean
 unknown_key (const char *file, const char *key, GError **error)
 {
   g_autofree char *quoted = cg_quote (key);
   g_autoptr (GString) remedy = g_string_new ("the keys are");
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (g_ascii_strcasecmp (keys[i].key, key) == 0) {
-      g_string_printf (remedy, "write %s=", keys[i].key);
-      break;
-    } else
-      g_string_append_printf (remedy, " %s", keys[i].key);
+  const char *meant = cg_gateway_key_meant (key);
+  if (meant)
+    g_string_printf (
+        remedy, g_ascii_strcasecmp (meant, key) == 0 ? "write %s=" : "did you mean %s=?", meant);
+  for (guint i = 0; !meant && i < G_N_ELEMENTS (keys); i++)
+    g_string_append_printf (remedy, " %s", keys[i].key);
   g_set_error (error, CG_ERROR, CG_ERROR_CONFIG, "%s: [Gateway] unknown key %s; %s", file, quoted,
                remedy->str);
   return FALSE;

@@ -11,3 +11,8 @@ gboolean cg_gateway_set_key (CgGateway *gateway,
                              const char *value,
                              CgUserLookup lookup,
                              GError **error);
+
+/* The key of custom-gateway.conf(5) that the word from outside means, perhaps misspelt (see
+ * misspelt.h) or as other formats have it: "Users" for "users", "User" and "uids". NULL if it means
+ * none. */
+const char *cg_gateway_key_meant (const char *word);

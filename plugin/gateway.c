@@ -20,6 +20,7 @@ cg_gateway_free (CgGateway *gateway)
   g_free (gateway->interface_unit);
   g_strfreev (gateway->services);
   g_array_unref (gateway->uids);
+  g_array_unref (gateway->users);
   g_array_unref (gateway->dns);
   g_array_unref (gateway->bypass);
   g_ptr_array_unref (gateway->found);
@@ -36,6 +37,7 @@ gateway_new (const char *name)
   gateway->name = g_strdup (name);
   gateway->services = g_new0 (char *, 1);
   gateway->uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  gateway->users = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   gateway->dns = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->bypass = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   gateway->found = cg_service_facts_new ();
@@ -240,5 +242,34 @@ cg_gateway_parse_as (const char *name,
   }
   if (!check_whole (gateway, file, error))
     return NULL;
+  g_array_append_vals (gateway->users, gateway->uids->data, gateway->uids->len);
   return g_steal_pointer (&gateway);
+}
+
+const CgPrefix *
+cg_gateway_find_bypass (const CgGateway *gateway, const CgPrefix *address)
+{
+  for (guint i = 0; i < gateway->bypass->len; i++) {
+    const CgPrefix *bypass = &g_array_index (gateway->bypass, CgPrefix, i);
+    if (cg_prefix_covers (bypass, address))
+      return bypass;
+  }
+  return NULL;
+}
+
+gboolean
+cg_gateway_pins (const CgGateway *gateway, const CgPrefix *server)
+{
+  /* the other end of the tunnel says what the servers of DNS=auto are, so nothing in the file can
+   * mean one of them */
+  gboolean is_meant =
+      gateway->dns_mode == CG_DNS_SERVERS && cg_prefixes_have (gateway->bypass, server);
+  return !is_meant && cg_prefixes_have (gateway->dns, server) && !cg_prefix_is_loopback (server) &&
+         cg_gateway_find_bypass (gateway, server);
+}
+
+gboolean
+cg_gateway_bypasses (const CgGateway *gateway, const CgPrefix *address)
+{
+  return cg_gateway_find_bypass (gateway, address) && !cg_gateway_pins (gateway, address);
 }

@@ -33,6 +33,7 @@ typedef struct {
   char *interface_unit; /* a systemd unit */
   GStrv services;       /* units, each ending in .service; never NULL */
   GArray *uids;         /* CgUidRange, normalised */
+  GArray *users;        /* CgUidRange: what Users= alone came to, whatever joins uids later */
   CgDnsMode dns_mode;
   GArray *dns;    /* CgPrefix of full length */
   GArray *bypass; /* CgPrefix, sorted, each once */
@@ -77,6 +78,17 @@ CgGateway *cg_gateway_parse_as (const char *name,
                                 gsize length,
                                 CgUserLookup lookup,
                                 GError **error);
+
+/* Of Bypass=, the network that covers the address, or NULL. */
+const CgPrefix *cg_gateway_find_bypass (const CgGateway *gateway, const CgPrefix *address);
+
+/* Whether the address is one of the gateway's name servers that Bypass= covers and that the tunnel
+ * leads to all the same, and nothing else: each but one that the administrator has named both in
+ * DNS= and, itself and not by a network around it, in Bypass=. */
+gboolean cg_gateway_pins (const CgGateway *gateway, const CgPrefix *server);
+
+/* Whether what the confined send to the address goes by a bypass. */
+gboolean cg_gateway_bypasses (const CgGateway *gateway, const CgPrefix *address);
 
 /* Whether the kernel would take the name for an interface that a gateway can use (dev_valid_name in
  * net/core/dev.c): 1-15 bytes without '/', ':', white space and control characters; and without

@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bad-words.h"
 #include "config.h"
 #include "dropin.h"
 #include "hash.h"
+#include "last-good.h"
 #include "paths.h"
 #include "profiles.h"
 
@@ -95,64 +97,46 @@ write_gateway (const char *directory, const CgGateway *gateway)
     write_want (directory, interface_unit, settle, "custom-gateway-settle@.service");
 }
 
-/* The words of all lines Services= of a text, with an error or without: it may be any line that is
- * the error, so no parser of whole files will do. What stands behind a # is somebody's remark. */
-static GStrv
-find_service_words (GString *text)
-{
-  g_autoptr (GString) words = g_string_new (NULL);
-  for (gsize i = 0; i < text->len; i++)
-    if (!text->str[i])
-      text->str[i] = '\n';
-  g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
-  for (char **line = lines; *line; line++) {
-    char *value = strchr (*line, '=');
-    if (!value)
-      continue;
-    *value++ = '\0';
-    value[strcspn (value, "#")] = '\0';
-    if (g_ascii_strcasecmp (g_strstrip (*line), "Services") == 0)
-      g_string_append_printf (words, " %s", value);
-  }
-  return g_strsplit_set (words->str, " \t\r,;\"'", -1);
-}
-
-/* Of a file with an error, the services: they must not start as long as nobody can tell what they
+/* The services of a file with an error: they must not start as long as nobody can tell what they
  * are to be confined to. The caller owns the result. */
-static GPtrArray *
-read_services_alone (const char *config_dir, const char *name)
+static GStrv
+find_services (const char *config_dir, const char *name)
 {
-  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) cg_gateway_free);
   g_autofree char *file = g_strconcat (name, ".conf", NULL);
   g_autofree char *path = g_build_filename (config_dir, file, NULL);
   g_autoptr (GString) text = strchr (name, '/') ? NULL : cg_config_read_trusted (path, file, NULL);
-  g_auto (GStrv) words = text ? find_service_words (text) : NULL;
-  for (char **word = words; word && *word; word++) {
-    g_autofree char *one =
-        g_strdup_printf ("[Gateway]\nInterface=any\nOnDown=block\nServices=%s\n", *word);
-    CgGateway *gateway = cg_gateway_parse ("bad", one, strlen (one), know_everybody, NULL);
-    if (gateway)
-      g_ptr_array_add (found, gateway);
-  }
-  return found;
+  return text ? cg_bad_services (text->str, text->len) : g_new0 (char *, 1);
 }
 
-/* Their drop-in asks us before they start, and we say no. */
 static void
-write_bad (const char *directory, const char *config_dir, const CgBadFile *bad)
+write_asking (const char *directory, GStrv services)
+{
+  static const char text[] = "[Gateway]\nInterface=any\nOnDown=block\nServices=any\n";
+  g_autoptr (CgGateway) any = cg_gateway_parse ("bad", text, strlen (text), know_everybody, NULL);
+  g_autofree char *dropin = cg_dropin_for_service (any);
+  for (char **service = services; *service; service++)
+    write_dropin (directory, *service, "49-custom-gateway-error.conf", dropin);
+}
+
+/* Their drop-in asks us before they start, and we say no; as that of the services of the last good
+ * file, since what is wrong may be that this one cannot be read. */
+static void
+write_bad (const char *directory,
+           const char *config_dir,
+           const char *state_dir,
+           const CgBadFile *bad)
 {
   g_warning ("%s", bad->error->message);
-  g_autoptr (GPtrArray) found = read_services_alone (config_dir, bad->name);
-  for (guint i = 0; i < found->len; i++) {
-    const CgGateway *gateway = found->pdata[i];
-    g_autofree char *text = cg_dropin_for_service (gateway);
-    write_dropin (directory, gateway->services[0], "49-custom-gateway-error.conf", text);
-  }
+  g_auto (GStrv) services = find_services (config_dir, bad->name);
+  g_autoptr (CgGateway) before = cg_last_good_find (state_dir, bad->name, know_everybody);
+  write_asking (directory, services);
+  if (before)
+    write_asking (directory, before->services);
 }
 
 /* Profiles of NetworkManager's are files too, and that need not run; root is before their paths. */
 static void
-generate (const char *directory, const char *config_dir, const char *root)
+generate (const char *directory, const char *config_dir, const char *root, const char *state_dir)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *attached_dir = g_build_filename (config_dir, CG_ATTACHED_DIR, NULL);
@@ -164,7 +148,7 @@ generate (const char *directory, const char *config_dir, const char *root)
   guint n_bad = config->bad->len;
   cg_profiles_add (config, root, know_everybody);
   for (guint i = 0; i < config->bad->len; i++)
-    write_bad (directory, i < n_bad ? config_dir : attached_dir, config->bad->pdata[i]);
+    write_bad (directory, i < n_bad ? config_dir : attached_dir, state_dir, config->bad->pdata[i]);
   for (guint i = 0; i < config->gateways->len; i++)
     write_gateway (directory, config->gateways->pdata[i]);
   if (config->gateways->len + config->bad->len > 0)
@@ -172,17 +156,20 @@ generate (const char *directory, const char *config_dir, const char *root)
 }
 
 /* systemd gives three directories, of which we need the first; a test gives the configuration's,
- * too, and one that stands for the root of what is not ours. */
+ * too, one that stands for the root of what is not ours, and the state directory. */
 int
 main (int argc, char **argv)
 {
   umask (022);
-  if (argc != 4 && argc != 6)
-    fprintf (stderr, "usage: %s NORMAL-DIR EARLY-DIR LATE-DIR [CONFIG-DIR ROOT]\n", argv[0]);
+  if (argc != 4 && argc != 7)
+    fprintf (stderr, "usage: %s NORMAL-DIR EARLY-DIR LATE-DIR [CONFIG-DIR ROOT STATE-DIR]\n",
+             argv[0]);
   else {
     gboolean to_kernel = g_str_has_prefix (argv[1], RUN_BY_SYSTEMD);
     g_log_set_writer_func (write_log, GINT_TO_POINTER (to_kernel), NULL);
-    generate (argv[1], argc == 6 ? argv[4] : CG_CONFIG_DIR, argc == 6 ? argv[5] : "");
+    gboolean is_test = argc == 7;
+    generate (argv[1], is_test ? argv[4] : CG_CONFIG_DIR, is_test ? argv[5] : "",
+              is_test ? argv[6] : CG_STATE_DIR);
   }
   return 0;
 }

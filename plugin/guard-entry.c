@@ -188,7 +188,8 @@ cg_entries_normalise (GArray *entries)
 struct cg_way
 cg_way_meet (struct cg_way a, struct cg_way b)
 {
-  struct cg_way both = {.flags = a.flags | b.flags};
+  const guint32 holds = CG_WAY_NAMES; /* the other flags let something pass */
+  struct cg_way both = {.flags = ((a.flags | b.flags) & holds) | (a.flags & b.flags & ~holds)};
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     both.ifindex[i] = a.ifindex[i] == b.ifindex[i] ? a.ifindex[i] : 0;
   return both;

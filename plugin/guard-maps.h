@@ -33,6 +33,7 @@ struct cg_way {
   __u32 flags;
 };
 #define CG_WAY_NAMES 1 /* questions for names go to the servers of cg_servers alone */
+#define CG_WAY_IPSEC 2 /* the tunnel is one of IPsec: its ESP and AH keep the program's socket */
 
 /* cg_bypasses: a table and a prefix of destinations to the interface by which packets to it leave
  * and come. */
@@ -41,7 +42,8 @@ struct cg_bypass_key {
   __u32 table;
   struct cg_ip destination;
 };
-#define CG_BYPASS_ANY 0 /* in place of an interface: multicast, or several next hops */
+#define CG_BYPASS_ANY  0          /* in place of an interface: multicast, or several next hops */
+#define CG_BYPASS_NONE 0xffffffff /* likewise: what lies in a bypass and is none */
 
 /* cg_servers: a table and a name server to flags. */
 struct cg_server_key {
@@ -67,5 +69,5 @@ struct cg_drops {
   __u64 in;        /* came by another interface */
   __u64 names;     /* a question to another name server */
   __u64 sources;   /* from an address that is not the machine's there */
-  __u64 protocols; /* a socket of a protocol that gets past the guard */
+  __u64 protocols; /* a socket, or a membership, by which the kernel sends by itself */
 };

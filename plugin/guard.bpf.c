@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -276,6 +277,11 @@ cg_egress (struct __sk_buff *skb)
     return leaves_by_loopback (&packet, table, port);
   if (is_tunnel)
     return leaves_by_tunnel (skb, &packet, table);
+  /* to send these takes CAP_NET_RAW (vti_xmit in net/ipv4/ip_vti.c, xfrmi_xmit2 in
+   * net/xfrm/xfrm_interface_core.c) */
+  if (way->flags & CG_WAY_IPSEC &&
+      (packet.protocol == IPPROTO_ESP || packet.protocol == IPPROTO_AH))
+    return PASS;
   if (is_bypass (table, &packet.destination, ifindex))
     return leaves_by_bypass (&packet, table);
   COUNT (table, out);
@@ -323,6 +329,42 @@ cg_sock_create (struct bpf_sock *sk)
     return PASS;
   __u32 *found = table_of_uid ((__u32) bpf_get_current_uid_gid ());
   if (!found)
+    return PASS;
+  const __u32 table = *found;
+  COUNT (table, protocols);
+  return REFUSE;
+}
+
+/* linux/in.h, linux/in6.h: what makes the kernel itself tell the LAN of groups and of sources that
+ * the program chooses, by IGMP and MLD (RFC 3376, RFC 3810), for which no socket is responsible. */
+static __always_inline int
+tells_of_groups (__s32 level, __s32 option)
+{
+  if (level == IPPROTO_IP)
+    return option == IP_ADD_MEMBERSHIP || option == IP_ADD_SOURCE_MEMBERSHIP ||
+           option == IP_BLOCK_SOURCE || option == IP_UNBLOCK_SOURCE || option == IP_MSFILTER ||
+           option == MCAST_JOIN_GROUP || option == MCAST_JOIN_SOURCE_GROUP ||
+           option == MCAST_BLOCK_SOURCE || option == MCAST_UNBLOCK_SOURCE ||
+           option == MCAST_MSFILTER;
+  if (level == IPPROTO_IPV6)
+    return option == IPV6_ADD_MEMBERSHIP || option == IPV6_JOIN_ANYCAST ||
+           option == MCAST_JOIN_GROUP || option == MCAST_JOIN_SOURCE_GROUP ||
+           option == MCAST_BLOCK_SOURCE || option == MCAST_UNBLOCK_SOURCE ||
+           option == MCAST_MSFILTER;
+  return 0;
+}
+
+SEC ("cgroup/setsockopt")
+int
+cg_setsockopt (struct bpf_sockopt *call)
+{
+  /* a long value is not ours to change (Documentation/bpf/prog_cgroup_sockopt.rst) */
+  if (call->optlen > 4096)
+    call->optlen = 0;
+  if (!tells_of_groups (call->level, call->optname))
+    return PASS;
+  __u32 *found = table_of_uid ((__u32) bpf_get_current_uid_gid ());
+  if (!found || bpf_get_netns_cookie (call) != self.namespace_cookie)
     return PASS;
   const __u32 table = *found;
   COUNT (table, protocols);

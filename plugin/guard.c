@@ -217,12 +217,17 @@ append_gateway (GString *text, const CgTunnel *tunnel)
   const CgGateway *gateway = tunnel->gateway;
   g_autofree char *ways = g_strdup_printf ("ways-%u", tunnel->table);
   g_string_append_printf (text, "chain %s { " NO_MULTIPATH, ways);
+  g_autoptr (GArray) pinned = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  for (guint i = 0; i < gateway->dns->len; i++)
+    if (cg_gateway_pins (gateway, &g_array_index (gateway->dns, CgPrefix, i)))
+      g_array_append_vals (pinned, &g_array_index (gateway->dns, CgPrefix, i), 1);
   if (gateway->interface)
     g_string_append_printf (
         text, "%soifname \"%s\" %saccept; ",
         gateway->ipv6 == CG_IPV6_BLOCK ? "meta nfproto ipv4 " : "", gateway->interface,
         is_known_by_priority (tunnel) ? "meta priority set " PRIORITY_WRAPPED " " : "");
   g_string_append (text, "oifname \"lo\" fib saddr type local accept; ");
+  append_destinations (text, pinned, "goto stop");
   append_destinations (text, gateway->bypass, "fib saddr type local accept");
   g_string_append (text, "goto stop; }; ");
   g_string_append_printf (text, "chain gateway-%u { ", tunnel->table);

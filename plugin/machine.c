@@ -119,7 +119,7 @@ split_bypass (CgNetlink *netlink, CgTunnel *tunnel, const CgPrefix *bypass, cons
   for (guint i = 0; i < routes->len && tunnel->bypasses->len < MAX_PARTS; i++) {
     const CgRoute *route = &g_array_index (routes, CgRoute, i);
     if (route->type == RTN_UNICAST && route->destination.length > bypass->length &&
-        cg_prefix_contains (bypass, &route->destination))
+        cg_prefix_covers (bypass, &route->destination))
       add_part (tunnel, &route->destination, route->ifindex);
   }
 }

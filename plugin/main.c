@@ -106,7 +106,7 @@ end (int status)
 int
 main (int argc, char **argv)
 {
-  g_autofree char *config_dir = NULL, *runtime_dir = NULL;
+  g_autofree char *config_dir = NULL, *runtime_dir = NULL, *state_dir = NULL;
   g_auto (GStrv) words = NULL;
   gboolean dry_run = FALSE, json = FALSE;
   gboolean verbose = FALSE, quiet = FALSE, version = FALSE, help = FALSE;
@@ -118,6 +118,8 @@ main (int argc, char **argv)
        "Where the gateways' files are (" CG_CONFIG_DIR ")", "DIR"},
       {"runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &runtime_dir,
        "Where the lock and kept values are (" CG_RUNTIME_DIR ")", "DIR"},
+      {"state-dir", 0, 0, G_OPTION_ARG_FILENAME, &state_dir,
+       "Where the last good files are (" CG_STATE_DIR ")", "DIR"},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Say, too, when there was nothing to do",
        NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Say what went wrong, nothing else", NULL},
@@ -157,6 +159,7 @@ main (int argc, char **argv)
   const CgOptions options = {
       .config_dir = config_dir ? config_dir : CG_CONFIG_DIR,
       .runtime_dir = runtime_dir ? runtime_dir : CG_RUNTIME_DIR,
+      .state_dir = state_dir ? state_dir : CG_STATE_DIR,
       .dry_run = dry_run,
       .json = json,
   };

@@ -25,8 +25,8 @@ static CgConfig *
 read_directory (const CgMonitorRun *run, int *status)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config =
-      cg_shelf_reload (run->shelf, run->options->config_dir, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config = cg_shelf_reload (run->shelf, run->options->config_dir,
+                                                 run->options->state_dir, cg_user_lookup, &error);
   if (!config) {
     *status = cg_fail (error);
     return NULL;
@@ -34,8 +34,7 @@ read_directory (const CgMonitorRun *run, int *status)
   for (guint i = 0; i < config->bad->len; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
     *status = cg_fail (bad->error);
-    if (cg_config_find (config, bad->name))
-      g_warning ("%s: stays in force as it was before", bad->name);
+    cg_tell_of_last_good (config, bad);
   }
   return g_steal_pointer (&config);
 }
@@ -70,8 +69,9 @@ report_new (const CgConfig *config, const Findings *found)
   g_variant_builder_init (&tables, G_VARIANT_TYPE ("au"));
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    g_variant_builder_add (&interfaces, "^ay",
-                           gateway->interface ? gateway->interface : CG_ANY_INTERFACE);
+    if (gateway->interface || gateway->connection) /* not what blocks the users of a bad file */
+      g_variant_builder_add (&interfaces, "^ay",
+                             gateway->interface ? gateway->interface : CG_ANY_INTERFACE);
     if (gateway->table)
       g_variant_builder_add (&tables, "u", gateway->table);
   }
@@ -122,6 +122,8 @@ apply (const CgMonitorRun *run, const CgConfig *config, CgLock *lock, GError **e
   const char *const *names = *gone ? (const char *const *) others->pdata : all;
   gboolean is_due = !*gone || *names;
   gboolean done = is_due && cg_apply (run->options, config, names, CG_APPLY, error);
+  if (done && run->reload)
+    cg_keep_last_good (run->options, config, names);
   cg_end_run (run->options, config, names, done, lock);
 }
 
@@ -173,6 +175,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   CgMonitorRun now = *(const CgMonitorRun *) data;
   CgOptions options = *now.options;
   const CgMonitorRun *run = &now;
+  const char *const all[] = {NULL};
   int status = CG_EXIT_DONE;
   gboolean was_read;
   g_autoptr (GError) error = NULL;
@@ -181,7 +184,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   now.options = &options;
   if (run->silent)
     be_silent ();
-  if (!cg_lock_for (run->options, &lock, &error))
+  if (!cg_lock_for (run->options, &lock, &status, &error))
     return cg_fail (error);
   gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
   if (run->is_loss && they_count)
@@ -196,6 +199,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   g_autoptr (GVariant) answers =
       g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
   cg_answers_vouch (answers, options.runtime_dir);
+  cg_block_bad_users (&options, config, all, CG_APPLY);
 
   gboolean is_complete = !config->incomplete && !config->unanswered;
   apply (run, config, &lock, &error);

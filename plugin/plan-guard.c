@@ -82,27 +82,29 @@ ifindex_if_up (const CgTunnel *tunnel, int family)
   return cg_plan_state (tunnel, family) == CG_STATE_UP ? tunnel->ifindex : 0;
 }
 
-static gboolean
-is_covered (const GArray *bypasses, const CgPrefix *server)
-{
-  for (guint i = 0; i < bypasses->len; i++)
-    if (cg_prefix_contains (&g_array_index (bypasses, CgPrefix, i), server))
-      return TRUE;
-  return FALSE;
-}
-
 /* Servers of DNS=auto are what the other end of the tunnel says, so they are asked by the tunnel
- * alone, wherever they are; and so is one that lies in a bypass: its route leads into the tunnel.
- */
+ * alone, wherever they are. One that lies in a bypass and is the tunnel's is kept out of that, for
+ * all that is sent there. */
 static void
 plan_servers (CgPlan *plan, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
   for (guint i = 0; gateway->dns && i < gateway->dns->len; i++) {
     const CgPrefix *server = &g_array_index (gateway->dns, CgPrefix, i);
-    gboolean by_tunnel = gateway->dns_mode == CG_DNS_AUTO || is_covered (gateway->bypass, server);
+    gboolean is_pinned = cg_gateway_pins (gateway, server);
+    gboolean by_tunnel = is_pinned || gateway->dns_mode == CG_DNS_AUTO;
     add (plan, cg_entry_server (tunnel->table, server, by_tunnel ? CG_SERVER_BY_TUNNEL : 0));
+    if (is_pinned)
+      add (plan, cg_entry_bypass (tunnel->table, server, CG_BYPASS_NONE));
   }
+}
+
+static guint32
+way_flags (const CgTunnel *tunnel)
+{
+  static const char *const ipsec[] = {"vti", "vti6", "xfrm", NULL};
+  return (tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES) |
+         (g_strv_contains (ipsec, tunnel->kind) ? CG_WAY_IPSEC : 0);
 }
 
 static void
@@ -111,14 +113,14 @@ plan_gateway (CgPlan *plan, const CgGuarded *guarded)
   const CgTunnel *tunnel = guarded->tunnel;
   const struct cg_way way = {
       .ifindex = {ifindex_if_up (tunnel, AF_INET), ifindex_if_up (tunnel, AF_INET6)},
-      .flags = tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES,
+      .flags = way_flags (tunnel),
   };
   add (plan, cg_entry_gateway (tunnel->table, way));
-  plan_servers (plan, tunnel);
   for (guint i = 0; tunnel->bypasses && i < tunnel->bypasses->len; i++) {
     const CgBypass *bypass = &g_array_index (tunnel->bypasses, CgBypass, i);
     add (plan, cg_entry_bypass (tunnel->table, &bypass->prefix, bypass->ifindex));
   }
+  plan_servers (plan, tunnel); /* behind the bypasses: of one key the last entry counts */
   for (guint i = 0; i < guarded->uids->len; i++)
     cg_entries_append_uids (plan->entries, g_array_index (guarded->uids, CgUidRange, i),
                             tunnel->table);

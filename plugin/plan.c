@@ -81,6 +81,50 @@ add_route (CgPlan *plan, CgRoute route)
   g_array_append_val (plan->routes, route);
 }
 
+static CgRoute
+to_tunnel (const CgTunnel *tunnel, CgRoute route)
+{
+  route.type = RTN_UNICAST;
+  route.ifindex = tunnel->ifindex;
+  g_strlcpy (route.ifname, tunnel->gateway->interface, sizeof route.ifname);
+  return route;
+}
+
+static CgRoute
+to_nowhere (CgRoute route)
+{
+  route.type = RTN_PROHIBIT;
+  route.metric = CG_METRIC_LAST;
+  return route;
+}
+
+/* Whether an earlier element of the servers is the same. */
+static gboolean
+is_repeated (const GArray *servers, guint index)
+{
+  for (guint i = 0; i < index; i++)
+    if (cg_prefix_equal (&g_array_index (servers, CgPrefix, i),
+                         &g_array_index (servers, CgPrefix, index)))
+      return TRUE;
+  return FALSE;
+}
+
+/* Name servers that a bypass would swallow: the longer prefix wins over the throw route. */
+static void
+plan_pinned (CgPlan *plan, const CgTunnel *tunnel, CgRoute route, gboolean is_up)
+{
+  const GArray *servers = tunnel->gateway->dns;
+  for (guint i = 0; i < servers->len; i++) {
+    route.destination = g_array_index (servers, CgPrefix, i);
+    if (route.destination.family != route.family || is_repeated (servers, i) ||
+        !cg_gateway_pins (tunnel->gateway, &route.destination))
+      continue;
+    if (is_up)
+      add_route (plan, to_tunnel (tunnel, route));
+    add_route (plan, to_nowhere (route));
+  }
+}
+
 static void
 plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
 {
@@ -91,23 +135,17 @@ plan_family (CgPlan *plan, const CgTunnel *tunnel, int family)
 
   CgRoute route = {
       .family = (guint8) family, .table = tunnel->table, .destination = cg_prefix_default (family)};
-  if (state == CG_STATE_UP) {
-    CgRoute out = route;
-    out.type = RTN_UNICAST;
-    out.ifindex = tunnel->ifindex;
-    g_strlcpy (out.ifname, gateway->interface, sizeof out.ifname);
-    add_route (plan, out);
-  }
-  CgRoute last = route;
-  last.type = RTN_PROHIBIT;
-  last.metric = CG_METRIC_LAST;
-  add_route (plan, last);
+  if (state == CG_STATE_UP)
+    add_route (plan, to_tunnel (tunnel, route));
+  add_route (plan, to_nowhere (route));
+  plan_pinned (plan, tunnel, route, state == CG_STATE_UP);
 
   for (guint i = 0; i < gateway->bypass->len; i++) {
     CgRoute bypass = route;
     bypass.type = RTN_THROW;
     bypass.destination = g_array_index (gateway->bypass, CgPrefix, i);
-    if (bypass.destination.family == family)
+    /* a pinned server's own route has its place */
+    if (bypass.destination.family == family && !cg_gateway_pins (gateway, &bypass.destination))
       add_route (plan, bypass);
   }
   for (guint i = 0; i < gateway->uids->len; i++) {
@@ -160,9 +198,13 @@ plan_filter (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel)
   g_array_append_val (plan->filters, filter);
 }
 
+/* Not from an address that another interface carries, too, by which root's packets from it may have
+ * to leave: the tunnel's own, as it may be. */
 static void
 plan_ways_back (CgPlan *plan, const CgTunnel *tunnel, int family)
 {
+  if (cg_plan_state (tunnel, family) != CG_STATE_UP)
+    return;
   for (guint i = 0; tunnel->addresses && i < tunnel->addresses->len; i++) {
     CgRule rule = {
         .family = (guint8) family,
@@ -173,21 +215,10 @@ plan_ways_back (CgPlan *plan, const CgTunnel *tunnel, int family)
         .uids = {0, 0},
         .source = g_array_index (tunnel->addresses, CgPrefix, i),
     };
-    if (rule.source.family == family)
+    if (rule.source.family == family &&
+        !(tunnel->shared && cg_prefixes_have (tunnel->shared, &rule.source)))
       g_array_append_val (plan->ways_back, rule);
   }
-}
-
-/* Who may not look at the firewall leaves what stands. */
-static gboolean
-needs_way_back (const CgFacts *facts, const CgTunnel *tunnel, int family)
-{
-  for (guint i = 0; facts->firewall->is_unseen && i < facts->ways_back->len; i++) {
-    const CgRule *rule = &g_array_index (facts->ways_back, CgRule, i);
-    if (rule->family == family && rule->table == tunnel->table)
-      return TRUE;
-  }
-  return cg_firewall_is_closed (facts->firewall, family);
 }
 
 static void
@@ -198,8 +229,6 @@ plan_passes (CgPlan *plan, const CgFacts *facts, const CgTunnel *tunnel, int fam
       cg_plan_state (tunnel, family) != CG_STATE_UP)
     return;
   cg_passes_plan (facts->firewall, gateway->name, gateway->interface, family, plan->passes);
-  if (needs_way_back (facts, tunnel, family))
-    plan_ways_back (plan, tunnel, family);
 }
 
 static void
@@ -253,8 +282,10 @@ cg_plan_new (const CgFacts *facts, const char *const *released)
     for (guint family = 0; family < CG_N_FAMILIES; family++)
       if (facts->has[family])
         plan_family (plan, tunnel, cg_families[family]);
-    for (guint family = 0; family < CG_N_FAMILIES; family++)
+    for (guint family = 0; family < CG_N_FAMILIES; family++) {
       plan_passes (plan, facts, tunnel, cg_families[family]);
+      plan_ways_back (plan, tunnel, cg_families[family]);
+    }
     plan_filter (plan, facts, tunnel);
     plan_resolvconf (plan, facts, tunnel);
   }

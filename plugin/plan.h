@@ -42,9 +42,12 @@ typedef struct {
       *table_wide; /* the same, and it holds whom rules hold now, too; NULL if it lets go of none */
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
   GArray *passes;  /* CgPass: likewise, where a firewall filters */
-  /* CgRule: where it lets nobody in, a check finds the tunnel by these, from the tunnel's own
-   * addresses. They are for uid 0, which is never confined: it is the kernel's in such a question
-   * (sock_net_uid, linux/net/sock.h). */
+  /* CgRule: from the tunnel's own addresses, while it is up. They are for uid 0, which is never
+   * confined: it is the kernel's where it asks for nobody (sock_net_uid, include/net/sock.h). So
+   * whatever checks the way back to the sender of an answer finds the tunnel, main's routes or none
+   * (__fib_validate_source in net/ipv4/fib_frontend.c), and so does an IPv4 packet whose mark or
+   * destination another program has changed, of which the kernel forgets whose it is
+   * (ip_route_me_harder in net/ipv4/netfilter.c). */
   GArray *ways_back;
   GArray *resolvconfs; /* CgResolvConfPlan */
 } CgPlan;

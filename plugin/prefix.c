@@ -75,6 +75,15 @@ cg_prefix_equal (const CgPrefix *a, const CgPrefix *b)
 }
 
 gboolean
+cg_prefix_covers (const CgPrefix *prefix, const CgPrefix *part)
+{
+  CgPrefix network = *part;
+  network.length = prefix->length;
+  network = cg_prefix_masked (&network);
+  return prefix->length <= part->length && cg_prefix_equal (&network, prefix);
+}
+
+gboolean
 cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix)
 {
   for (guint i = 0; i < prefixes->len; i++)
@@ -98,6 +107,13 @@ cg_prefix_is_unspecified (const CgPrefix *prefix)
   return memcmp (prefix->address, zero.address, sizeof zero.address) == 0;
 }
 
+gboolean
+cg_prefix_is_link_local (const CgPrefix *prefix)
+{
+  return prefix->family == AF_INET6 && prefix->address[0] == 0xfe &&
+         (prefix->address[1] & 0xc0) == 0x80;
+}
+
 char *
 cg_prefix_to_address (const CgPrefix *prefix)
 {
@@ -113,13 +129,4 @@ cg_prefix_to_string (const CgPrefix *prefix)
     return g_strdup ("default");
   g_autofree char *address = cg_prefix_to_address (prefix);
   return g_strdup_printf ("%s/%u", address, prefix->length);
-}
-
-gboolean
-cg_prefix_contains (const CgPrefix *whole, const CgPrefix *part)
-{
-  CgPrefix start = *part;
-  start.length = whole->length;
-  return whole->family == part->family && whole->length <= part->length &&
-         memcmp (cg_prefix_masked (&start).address, whole->address, sizeof start.address) == 0;
 }

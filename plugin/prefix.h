@@ -44,8 +44,8 @@ CgPrefix cg_prefix_masked (const CgPrefix *prefix);
 /* Whether the two are the same. */
 gboolean cg_prefix_equal (const CgPrefix *a, const CgPrefix *b);
 
-/* Whether every address of part is one of whole. */
-gboolean cg_prefix_contains (const CgPrefix *whole, const CgPrefix *part);
+/* Whether every address of part, a network or an address, lies in the prefix. */
+gboolean cg_prefix_covers (const CgPrefix *prefix, const CgPrefix *part);
 
 /* Whether an array of CgPrefix has such a one. */
 gboolean cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix);
@@ -54,6 +54,10 @@ gboolean cg_prefixes_have (const GArray *prefixes, const CgPrefix *prefix);
  * and whether it is 0.0.0.0 or ::. */
 gboolean cg_prefix_is_loopback (const CgPrefix *prefix);
 gboolean cg_prefix_is_unspecified (const CgPrefix *prefix);
+
+/* Of one of full length, whether its address is one of fe80::/10 (RFC 4291), which each link has
+ * for itself. */
+gboolean cg_prefix_is_link_local (const CgPrefix *prefix);
 
 /* "default" for length 0, as ip-route(8) writes it, else CIDR. The caller owns the result. */
 char *cg_prefix_to_string (const CgPrefix *prefix);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "resolvconf.h"
+#include "state-file.h"
 #include "systemd-bind.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -70,12 +71,12 @@ cg_rebind_resolvconfs (const CgConfig *config, const char *runtime_dir)
   g_autofree char *link = identify (AT_SYMLINK_NOFOLLOW);
   g_autofree char *target = identify (0);
   g_autofree char *now = g_strdup_printf ("%s %s\n", link, target);
-  g_autofree char *before = NULL;
-  gboolean known = g_file_get_contents (kept, &before, NULL, NULL);
+  g_autofree char *before = cg_state_read (kept);
+  gboolean known = before != NULL;
   if (known && g_str_equal (before, now))
     return;
   /* without a file there is nothing to bind over; at the first look nothing was bound yet */
   if (known && !g_str_equal (link, "-") && !bind_all (config, runtime_dir))
     return;
-  (void) g_file_set_contents_full (kept, now, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+  (void) cg_state_write (kept, now, -1, NULL);
 }

@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 
 #include "error.h"
+#include "state-file.h"
 
 static char *
 path_of (const char *runtime_dir, CgRecord record, const char *name)
@@ -20,14 +21,8 @@ cg_record_set (
     const char *runtime_dir, CgRecord record, const char *name, const char *word, GError **error)
 {
   g_autofree char *path = path_of (runtime_dir, record, name);
-  g_autofree char *directory = g_path_get_dirname (path);
   g_autofree char *line = g_strconcat (word, "\n", NULL);
-  g_autoptr (GError) why = NULL;
-  (void) g_mkdir_with_parents (directory, 0755); /* if this fails, so does the next */
-  if (g_file_set_contents_full (path, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &why))
-    return TRUE;
-  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
-  return FALSE;
+  return cg_state_write (path, line, -1, error);
 }
 
 void
@@ -36,7 +31,7 @@ cg_record_mark (const char *runtime_dir, CgRecord record, const char *name)
   g_autofree char *path = path_of (runtime_dir, record, name);
   g_autofree char *directory = g_path_get_dirname (path);
   (void) g_mkdir_with_parents (directory, 0755);
-  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
   if (fd >= 0)
     (void) g_close (fd, NULL);
 }
@@ -45,8 +40,8 @@ char *
 cg_record_get (const char *runtime_dir, CgRecord record, const char *name)
 {
   g_autofree char *path = path_of (runtime_dir, record, name);
-  char *text = NULL;
-  return g_file_get_contents (path, &text, NULL, NULL) ? g_strchomp (text) : NULL;
+  char *text = cg_state_read (path);
+  return text ? g_strchomp (text) : NULL;
 }
 
 GStrv

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "removed.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
+
+#include "state-file.h"
 
 #define MARKS   "removed" /* the directory of marks, one empty file a gateway */
 #define APPLIED "applied" /* when files were put in force by somebody else than a monitor */
@@ -16,26 +19,26 @@ mark_path (const char *runtime_dir, const char *name)
 static void
 put_mark (const char *runtime_dir, const char *name)
 {
-  g_autofree char *directory = g_build_filename (runtime_dir, MARKS, NULL);
   g_autofree char *path = mark_path (runtime_dir, name);
   g_autoptr (GError) error = NULL;
-  (void) g_mkdir_with_parents (directory, 0755);
-  if (!g_file_set_contents_full (path, "", 0, G_FILE_SET_CONTENTS_NONE, 0644, &error))
+  if (!cg_state_write (path, "", 0, &error))
     g_warning ("a monitor will put it back: %s", error->message);
-}
-
-static void
-take_mark (const char *runtime_dir, const char *name)
-{
-  g_autofree char *path = mark_path (runtime_dir, name);
-  (void) g_unlink (path);
 }
 
 static gboolean
 has_mark (const char *runtime_dir, const char *name)
 {
   g_autofree char *path = mark_path (runtime_dir, name);
-  return g_file_test (path, G_FILE_TEST_EXISTS);
+  return cg_state_exists (path);
+}
+
+static void
+take_mark (const char *runtime_dir, const char *name)
+{
+  g_autofree char *path = mark_path (runtime_dir, name);
+  int number = g_unlink (path) == 0 ? 0 : errno;
+  if (number != 0 && has_mark (runtime_dir, name))
+    g_warning ("a monitor will still leave it alone: %s: %s", path, g_strerror (number));
 }
 
 void
@@ -98,17 +101,16 @@ cg_applied_note (const char *runtime_dir)
   g_autofree char *path = g_build_filename (runtime_dir, APPLIED, NULL);
   g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT "\n", g_get_monotonic_time ());
   if (g_file_test (monitor, G_FILE_TEST_EXISTS))
-    (void) g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL);
+    (void) cg_state_write (path, text, -1, NULL);
 }
 
 gint64
 cg_applied_when (const char *runtime_dir)
 {
   g_autofree char *path = g_build_filename (runtime_dir, APPLIED, NULL);
-  g_autofree char *text = NULL;
+  g_autofree char *text = cg_state_read (path);
   guint64 when;
-  if (!g_file_get_contents (path, &text, NULL, NULL) ||
-      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXINT64, &when, NULL))
+  if (!text || !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXINT64, &when, NULL))
     return 0;
   return (gint64) when;
 }

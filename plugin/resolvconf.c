@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "state-file.h"
+
 #define DIRECTORY "dns" /* in the runtime directory; in it one directory a gateway */
 
 /* Limited broadcast, RFC 919: connect(2) refuses it to a socket without SO_BROADCAST, so a question
@@ -20,6 +22,10 @@
 /* Each file has this size, filled up with newlines. So whatever it says is written by one call that
  * leaves nothing of the old text; the longest text is some 300 bytes. */
 #define FILE_SIZE 512
+
+/* Of what others write; the C library itself takes three servers and lines of some hundred bytes.
+ */
+#define MAX_READ 65536
 
 static void
 resolvconf_clear (gpointer data)
@@ -107,6 +113,41 @@ cg_resolvconf_parse (const char *text, GArray *servers)
   }
 }
 
+void
+cg_resolvconf_parse_zoned (const char *text, GPtrArray *servers)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line && servers->len < MAXNS; line++) {
+    g_auto (GStrv) words = g_strsplit_set (*line, " \t", -1);
+    CgPrefix server;
+    char **word = words + 1;
+    if (g_strcmp0 (words[0], "nameserver") != 0)
+      continue;
+    while (*word && !**word)
+      word++;
+    const char *zone = *word ? strchr (*word, '%') : NULL;
+    g_autofree char *address = zone ? g_strndup (*word, (gsize) (zone - *word)) : NULL;
+    if (zone && !strchr (address, '/') && cg_prefix_parse (address, &server) &&
+        cg_interface_name_valid (zone + 1))
+      g_ptr_array_add (servers, g_strdup_printf ("%s%s", address, zone));
+  }
+}
+
+void
+cg_resolvconf_read (const char *path, GArray *servers, GPtrArray *zoned)
+{
+  struct stat status;
+  g_autofree char *text = g_malloc0 (MAX_READ + 1);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0)
+    return;
+  if (fstat (fd, &status) == 0 && S_ISREG (status.st_mode) && read (fd, text, MAX_READ) > 0) {
+    cg_resolvconf_parse_zoned (text, zoned);
+    cg_resolvconf_parse (text, servers);
+  }
+  close (fd);
+}
+
 gboolean
 cg_server_is_local (const CgPrefix *server)
 {
@@ -121,8 +162,8 @@ cg_resolvconf_load (const char *runtime_dir, GArray *found)
   g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
   for (const char *name; dir && (name = g_dir_read_name (dir));) {
     g_autofree char *path = cg_resolvconf_path (runtime_dir, name);
-    g_autofree char *text = NULL;
-    if (!cg_gateway_name_valid (name) || !g_file_get_contents (path, &text, NULL, NULL))
+    g_autofree char *text = cg_gateway_name_valid (name) ? cg_state_read (path) : NULL;
+    if (!text)
       continue;
     const CgResolvConf file = {g_strdup (name), g_steal_pointer (&path),
                                g_strconcat (g_strchomp (text), "\n", NULL)};
@@ -154,22 +195,6 @@ overwrite (int fd, const char *content)
          set_time (fd);
 }
 
-static gboolean
-create (const char *path, const char *content, GError **error)
-{
-  g_autofree char *directory = g_path_get_dirname (path);
-  g_autoptr (GError) why = NULL;
-  if (g_mkdir_with_parents (directory, 0755) < 0) {
-    g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", directory, g_strerror (errno));
-    return FALSE;
-  }
-  if (g_file_set_contents_full (path, content, FILE_SIZE, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
-                                &why))
-    return TRUE;
-  g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, why->message);
-  return FALSE;
-}
-
 gboolean
 cg_resolvconf_write (const char *path, const char *text, GError **error)
 {
@@ -177,9 +202,9 @@ cg_resolvconf_write (const char *path, const char *text, GError **error)
   g_assert (content->len <= FILE_SIZE);
   while (content->len < FILE_SIZE)
     g_string_append_c (content, '\n');
-  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ENOENT)
-    return create (path, content->str, error);
+    return cg_state_write (path, content->str, FILE_SIZE, error);
   gboolean written = fd >= 0 && overwrite (fd, content->str);
   if (!written)
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "%s: %s", path, g_strerror (errno));

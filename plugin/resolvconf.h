@@ -36,6 +36,13 @@ gboolean cg_resolvconf_is_released (const char *text);
  * takes. What cannot be understood is passed over. */
 void cg_resolvconf_parse (const char *text, GArray *servers);
 
+/* Appends those of such a text that are on one link, as fe80::1%eth0, to an array of char *. */
+void cg_resolvconf_parse_zoned (const char *text, GPtrArray *servers);
+
+/* Does both with the text of a file, which may be another program's and anything: of what is no
+ * regular file, and behind 64 KiB, nothing is read. */
+void cg_resolvconf_read (const char *path, GArray *servers, GPtrArray *zoned);
+
 /* Whether the address belongs to the machine itself: whoever answers there asks others in its own
  * name, by its own way. */
 gboolean cg_server_is_local (const CgPrefix *server);

@@ -67,10 +67,15 @@ cg_route_compare (gconstpointer a, gconstpointer b)
 }
 
 gboolean
+cg_route_closes (const CgRoute *route)
+{
+  return route->type == RTN_PROHIBIT && route->metric == CG_METRIC_LAST;
+}
+
+gboolean
 cg_route_is_last_word (const CgRoute *route)
 {
-  return route->type == RTN_PROHIBIT && route->destination.length == 0 &&
-         route->metric == CG_METRIC_LAST;
+  return cg_route_closes (route) && route->destination.length == 0;
 }
 
 gboolean

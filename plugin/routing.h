@@ -38,10 +38,14 @@ typedef struct {
   GBytes *message;
 } CgRoute;
 
-/* The metric of our prohibit route: behind every other, so that it is found when those are gone. */
+/* The metric of our prohibit routes: behind every other, so that they are found when those are
+ * gone.
+ */
 #define CG_METRIC_LAST G_MAXUINT32
 
-/* Whether it is that route. */
+/* Whether it is such a route: for some destination, or for all that the table has no other route
+ * to, which is the table's last word. */
+gboolean cg_route_closes (const CgRoute *route);
 gboolean cg_route_is_last_word (const CgRoute *route);
 
 /* Arrays of the two that release what their elements hold. */

@@ -291,6 +291,15 @@ cg_rtnl_parse_address (const struct nlmsghdr *message, GArray *addresses)
       return FALSE;
     memcpy (address.address.address, mnl_attr_get_payload (own), bytes);
   }
+  const struct nlattr *far = given[IFA_ADDRESS] ? given[IFA_ADDRESS] : own;
+  address.network = address.address;
+  address.network.length = MIN (header->ifa_prefixlen, address.address.length);
+  if (far) {
+    if (mnl_attr_get_payload_len (far) != bytes)
+      return FALSE;
+    memcpy (address.network.address, mnl_attr_get_payload (far), bytes);
+  }
+  address.network = cg_prefix_masked (&address.network);
   g_array_append_val (addresses, address);
   return TRUE;
 }

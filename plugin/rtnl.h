@@ -21,6 +21,7 @@ typedef struct {
   guint8 family;
   guint8 scope;     /* RT_SCOPE_* */
   CgPrefix address; /* the machine's own end of it, of full length */
+  CgPrefix network; /* what it leads to: the network it lies in, or the other end */
 } CgAddress;
 
 /* Requests, for cg_netlink_ask. Each writes to a header that mnl_nlmsg_put_header has started, with

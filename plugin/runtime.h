@@ -13,8 +13,13 @@ typedef int CgLock;
 #define CG_NO_LOCK (-1)
 
 /* Waits for the lock that serialises runs, at most seconds. Returns CG_NO_LOCK with a
- * CG_ERROR_FAILED if it is not to be had. Creates the directory. */
-CgLock cg_runtime_lock (const char *runtime_dir, guint seconds, GError **error);
+ * CG_ERROR_FAILED if it is not to be had. Creates the directory.
+ *
+ * Where the directory or the lock file cannot be made (no inode is left, or it is read-only) root
+ * gets a lock all the same, which takes no file (name-lock.h), and *lacking says why nothing can be
+ * kept; the caller owns it. It is NULL otherwise. Runs with the file and without wait for each
+ * other. */
+CgLock cg_runtime_lock (const char *runtime_dir, guint seconds, char **lacking, GError **error);
 
 void cg_lock_release (CgLock lock);
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (CgLock, cg_lock_release, CG_NO_LOCK)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "servers.h"
 
-#include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "state-file.h"
 
 #define LINKS    "/run/systemd/netif/links"
 #define MAX_LINK 65536 /* bytes; networkd writes some hundred */
@@ -65,12 +65,6 @@ gboolean
 cg_servers_of_link (const char *ifname, GArray *servers)
 {
   g_autofree char *path = g_strdup_printf (LINKS "/%u", if_nametoindex (ifname));
-  g_autofree char *text = g_malloc (MAX_LINK);
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-  if (fd < 0)
-    return FALSE;
-  /* networkd renames a whole file into place; half of a longer one is as good as none */
-  ssize_t got = read (fd, text, MAX_LINK);
-  close (fd);
-  return got > 0 && cg_servers_parse_link (text, (gsize) got, servers);
+  g_autofree char *text = cg_file_read (path, MAX_LINK); /* renamed into place as a whole */
+  return text && cg_servers_parse_link (text, strlen (text), servers);
 }

@@ -1,47 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shelf.h"
 
-static CgGateway *
-parse_text (const char *name, GVariant *text, CgUserLookup lookup, GError **error)
-{
-  gsize size;
-  const char *bytes = g_variant_get_fixed_array (text, &size, 1);
-  CgGateway *gateway = cg_gateway_parse (name, bytes, size, lookup, error);
-  if (gateway)
-    gateway->text = g_bytes_new (bytes, size);
-  return gateway;
-}
+#include "last-good.h"
 
-/* In the place of the user database: whom it is about is put in afterwards. */
-static gboolean
-look_up_anybody (const char *name, guint32 *uid, GError **error)
-{
-  (void) name;
-  (void) error;
-  *uid = CG_UID_ROOT + 1;
-  return TRUE;
-}
-
-/* The text was good once. If it is no longer that is because the user database does not know a user
- * any more, or does not answer: then the uids are those that they were. */
 static CgGateway *
 parse (const char *name, GVariant *text, GVariant *uids, CgUserLookup lookup, GError **error)
 {
-  g_autoptr (GError) why = NULL;
-  CgGateway *gateway = parse_text (name, text, lookup, &why);
-  if (gateway)
-    return gateway;
-  gateway = parse_text (name, text, look_up_anybody, error);
-  if (!gateway)
-    return NULL;
-  g_info ("%s; the uids are those from before", why->message);
+  g_autoptr (GArray) known = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   GVariantIter iter;
   CgUidRange range;
-  g_array_set_size (gateway->uids, 0);
   g_variant_iter_init (&iter, uids);
   while (g_variant_iter_next (&iter, "(uu)", &range.first, &range.last))
-    g_array_append_val (gateway->uids, range);
-  return gateway;
+    g_array_append_val (known, range);
+  gsize size;
+  const char *bytes = g_variant_get_fixed_array (text, &size, 1);
+  return cg_last_good_parse (name, bytes, size, known, lookup, error);
 }
 
 CgConfig *
@@ -85,7 +58,11 @@ take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
 }
 
 CgConfig *
-cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GError **error)
+cg_shelf_reload (GVariant *shelf,
+                 const char *directory,
+                 const char *state_dir,
+                 CgUserLookup lookup,
+                 GError **error)
 {
   CgConfig *config = cg_config_load (directory, FALSE, lookup, error);
   guint n_bad =
@@ -93,6 +70,8 @@ cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GE
   for (guint i = 0; i < n_bad; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
     CgGateway *gateway = take_from (shelf, bad->name, lookup);
+    if (!gateway)
+      gateway = cg_last_good_find (state_dir, bad->name, lookup);
     if (gateway)
       cg_config_add (config, gateway);
   }

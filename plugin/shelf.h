@@ -19,9 +19,13 @@
 CgConfig *cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
 
 /* The configuration that the directory holds, with the shelf's gateways for those whose file is
- * bad. NULL with error set as cg_config_load does it. */
-CgConfig *
-cg_shelf_reload (GVariant *shelf, const char *directory, CgUserLookup lookup, GError **error);
+ * bad, or those kept in the state directory (last-good.h; NULL: none). NULL with error set as
+ * cg_config_load does it. */
+CgConfig *cg_shelf_reload (GVariant *shelf,
+                           const char *directory,
+                           const char *state_dir,
+                           CgUserLookup lookup,
+                           GError **error);
 
 /* The shelf that holds this configuration, before anything was resolved in it: a floating
  * reference. */

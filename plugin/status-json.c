@@ -53,6 +53,35 @@ json_dns (GString *json, const CgGatewayStatus *status, const GArray *resolvers)
 }
 
 static void
+json_uids (GString *json, const GArray *uids)
+{
+  cg_json_open (json, "uids", '[');
+  for (guint i = 0; i < uids->len; i++) {
+    CgUidRange range = g_array_index (uids, CgUidRange, i);
+    cg_json_open (json, NULL, '[');
+    cg_json_number (json, NULL, range.first);
+    cg_json_number (json, NULL, range.last);
+    cg_json_close (json, ']');
+  }
+  cg_json_close (json, ']');
+}
+
+static void
+json_bad_files (GString *json, const GArray *bad)
+{
+  cg_json_open (json, "bad_files", '[');
+  for (guint i = 0; i < bad->len; i++) {
+    const CgBadStatus *status = &g_array_index (bad, CgBadStatus, i);
+    cg_json_open (json, NULL, '{');
+    cg_json_string (json, "name", status->name);
+    cg_json_string (json, "in_force", cg_status_bad_word (status));
+    json_uids (json, status->uids);
+    cg_json_close (json, '}');
+  }
+  cg_json_close (json, ']');
+}
+
+static void
 json_gateway (GString *json, const CgGatewayStatus *status, const GArray *resolvers)
 {
   const CgTunnel *tunnel = status->tunnel;
@@ -63,15 +92,7 @@ json_gateway (GString *json, const CgGatewayStatus *status, const GArray *resolv
   cg_json_number (json, "ifindex", tunnel->ifindex);
   cg_json_number (json, "table", tunnel->table);
   cg_json_number (json, "priority", gateway->priority);
-  cg_json_open (json, "uids", '[');
-  for (guint i = 0; i < gateway->uids->len; i++) {
-    CgUidRange range = g_array_index (gateway->uids, CgUidRange, i);
-    cg_json_open (json, NULL, '[');
-    cg_json_number (json, NULL, range.first);
-    cg_json_number (json, NULL, range.last);
-    cg_json_close (json, ']');
-  }
-  cg_json_close (json, ']');
+  json_uids (json, gateway->uids);
   cg_json_string (json, "connection", gateway->connection);
   cg_json_open (json, "services", '[');
   for (guint i = 0; i < gateway->found->len; i++)
@@ -113,6 +134,7 @@ cg_status_to_json (const CgStatus *status,
   cg_json_number (json, "dropped", (gint64) status->dropped);
   cg_json_close (json, '}');
   json_lines (json, "differences", status->differences);
+  json_bad_files (json, status->bad);
   json_lines (json, "warnings", warnings);
   json_lines (json, "errors", errors);
   cg_json_close (json, '}');

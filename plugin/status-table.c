@@ -207,6 +207,25 @@ print_services (const CgStatus *status, gboolean colour)
   print_rows (rows, N_SERVICE_COLUMNS);
 }
 
+static gboolean
+has_standing (const CgStatus *status)
+{
+  for (guint i = 0; i < status->bad->len; i++)
+    if (g_array_index (status->bad, CgBadStatus, i).state == CG_BAD_STANDING)
+      return TRUE;
+  return FALSE;
+}
+
+/* Why, is said with the other errors. */
+static void
+print_bad (const CgStatus *status, gboolean colour)
+{
+  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < status->bad->len; i++)
+    g_ptr_array_add (lines, cg_status_bad_text (&g_array_index (status->bad, CgBadStatus, i)));
+  print_lines ("Bad files:", lines, colour ? RED : NULL);
+}
+
 void
 cg_status_print (const CgStatus *status, const GPtrArray *warnings)
 {
@@ -215,10 +234,11 @@ cg_status_print (const CgStatus *status, const GPtrArray *warnings)
   g_ptr_array_add (rows, heading (colour));
   for (guint i = 0; i < status->gateways->len; i++)
     g_ptr_array_add (rows, gateway_row (status->gateways->pdata[i], colour));
-  if (status->gateways->len == 0)
+  if (status->gateways->len == 0 && !has_standing (status))
     puts ("no gateway is in force");
-  else
+  else if (status->gateways->len > 0)
     print_rows (rows, N_COLUMNS);
+  print_bad (status, colour);
   print_services (status, colour);
   for (guint i = 0; i < status->gateways->len; i++) {
     const CgGatewayStatus *gateway = status->gateways->pdata[i];

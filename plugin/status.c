@@ -17,6 +17,7 @@ cg_status_free (CgStatus *status)
 {
   g_ptr_array_unref (status->gateways);
   g_ptr_array_unref (status->differences);
+  g_array_unref (status->bad);
   g_free (status);
 }
 
@@ -29,7 +30,7 @@ cg_status_word (const CgFamilyStatus *status)
 const char *
 cg_status_guard_word (const CgGatewayStatus *status)
 {
-  static const char *const words[] = {"off", "unknown", "bpf", "nftables"};
+  static const char *const words[] = {"off", "unknown", "idle", "bpf", "nftables"};
   return words[status->guard];
 }
 
@@ -128,10 +129,9 @@ guard_form (const CgFacts *facts, const CgTunnel *tunnel)
     return CG_GUARD_FORM_BPF;
   if (facts->guard->is_hidden || facts->table.is_hidden)
     return CG_GUARD_FORM_UNKNOWN;
-  if (tunnel->gateway->guard != CG_GUARD_NO && cg_facts_guard_by_uid (facts) &&
-      facts->table.fingerprint)
-    return CG_GUARD_FORM_NFTABLES;
-  return CG_GUARD_FORM_NONE;
+  if (tunnel->gateway->guard == CG_GUARD_NO || !facts->table.fingerprint)
+    return CG_GUARD_FORM_NONE;
+  return cg_facts_guard_by_uid (facts) ? CG_GUARD_FORM_NFTABLES : CG_GUARD_FORM_IDLE;
 }
 
 static void
@@ -205,6 +205,7 @@ cg_status_new (const CgFacts *facts, const char *const *names)
     if (!*names || g_strv_contains (names, tunnel->gateway->name))
       g_ptr_array_add (status->gateways, look_at_gateway (facts, plan, tunnel));
   }
+  status->bad = cg_status_bad_new (facts, names);
   if (!*names)
     find_leftovers (status, facts, plan);
   return status;

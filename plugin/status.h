@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diff.h"
+#include "status-bad.h"
 
 /* What should be and what is, side by side. Pure: made from the facts, and from the operations that
  * a run over all gateways would carry out. */
@@ -16,6 +17,7 @@ typedef struct {
 typedef enum {
   CG_GUARD_FORM_NONE,
   CG_GUARD_FORM_UNKNOWN, /* we may not look */
+  CG_GUARD_FORM_IDLE,    /* no uid is confined: its table holds the tunnel's addresses */
   CG_GUARD_FORM_BPF,
   CG_GUARD_FORM_NFTABLES, /* by uid, where BPF cannot be had */
 } CgGuardForm;
@@ -33,6 +35,7 @@ typedef struct {
   GPtrArray *gateways;    /* CgGatewayStatus */
   GPtrArray *differences; /* char *: likewise, for what is ours but no gateway's */
   guint64 dropped;        /* packets that the guard's table in nftables has dropped */
+  GArray *bad;            /* CgBadStatus */
 } CgStatus;
 
 void cg_status_free (CgStatus *status);
@@ -42,7 +45,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgStatus, cg_status_free)
  * from the facts. */
 CgStatus *cg_status_new (const CgFacts *facts, const char *const *names);
 
-/* "off", "unknown", "bpf" or "nftables". */
+/* "off", "unknown", "idle", "bpf" or "nftables". */
 const char *cg_status_guard_word (const CgGatewayStatus *status);
 
 /* "blocked", or "partial". */

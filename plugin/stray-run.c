@@ -8,6 +8,7 @@
 
 #include "records.h"
 #include "rtnl.h"
+#include "state-file.h"
 
 /* What became of those that were to be ended. */
 typedef struct {
@@ -66,10 +67,9 @@ find_sockets (CgNetlink *diag, int family, GArray *sockets, GError **error)
 static gboolean
 none_in_use (void)
 {
-  g_autofree char *four = NULL, *six = NULL;
-  return g_file_get_contents ("/proc/net/sockstat", &four, NULL, NULL) &&
-         g_file_get_contents ("/proc/net/sockstat6", &six, NULL, NULL) &&
-         strstr (four, "TCP: inuse 0") && strstr (six, "TCP6: inuse 0");
+  g_autofree char *four = cg_file_read ("/proc/net/sockstat", CG_STATE_MAX);
+  g_autofree char *six = cg_file_read ("/proc/net/sockstat6", CG_STATE_MAX);
+  return four && six && strstr (four, "TCP: inuse 0") && strstr (six, "TCP6: inuse 0");
 }
 
 static gboolean

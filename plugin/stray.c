@@ -2,35 +2,13 @@
 #include "stray.h"
 
 #include <linux/rtnetlink.h>
-#include <string.h>
-
-/* Whether the address, which is of full length, lies in it. */
-static gboolean
-covers (const CgPrefix *prefix, const CgPrefix *address)
-{
-  CgPrefix network = *address;
-  if (prefix->family != address->family)
-    return FALSE;
-  network.length = prefix->length;
-  network = cg_prefix_masked (&network);
-  return memcmp (network.address, prefix->address, sizeof network.address) == 0;
-}
-
-static gboolean
-any_covers (const GArray *prefixes, const CgPrefix *address)
-{
-  for (guint i = 0; prefixes && i < prefixes->len; i++)
-    if (covers (&g_array_index (prefixes, CgPrefix, i), address))
-      return TRUE;
-  return FALSE;
-}
 
 static gboolean
 is_on_this_machine (const GArray *here, const CgPrefix *address)
 {
   for (guint i = 0; i < here->len; i++) {
     const CgRoute *route = &g_array_index (here, CgRoute, i);
-    if (route->type == RTN_LOCAL && covers (&route->destination, address))
+    if (route->type == RTN_LOCAL && cg_prefix_covers (&route->destination, address))
       return TRUE;
   }
   return FALSE;
@@ -43,10 +21,11 @@ cg_socket_is_stray (const CgSocket *socket, const CgTunnel *tunnel, const GArray
   if (!cg_uids_contain (tunnel->gateway->uids, uid))
     return FALSE;
   if (tunnel->ifindex && socket->ifindex == tunnel->ifindex)
-    return FALSE; /* also from an address of link scope, which is not among those held */
+    return FALSE; /* also from an IPv6 address of link scope, which is not among those held */
   /* loopback also where lo is down, and so has no routes */
-  return !cg_prefix_is_loopback (&socket->local) && !any_covers (tunnel->held, &socket->local) &&
-         !any_covers (tunnel->gateway->bypass, &socket->remote) &&
+  return !cg_prefix_is_loopback (&socket->local) &&
+         !(tunnel->held && cg_prefixes_have (tunnel->held, &socket->local)) &&
+         !cg_gateway_bypasses (tunnel->gateway, &socket->remote) &&
          !is_on_this_machine (here, &socket->remote);
 }
 

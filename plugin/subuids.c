@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "subuids.h"
 
+#include "state-file.h"
+
 #define SUBUID   "/etc/subuid"
-#define MAX_TOLD 4 /* of one gateway; there may be a line for each user */
+#define MAX_FILE (4 << 20) /* bytes: a hundred thousand users */
+#define MAX_TOLD 4         /* of one gateway; there may be a line for each user */
 
 /* A line is "USER:FIRST:COUNT", with the user by name or by uid. */
 static gboolean
@@ -36,8 +39,8 @@ void
 cg_subuids_load (GArray *subuids)
 {
   g_autofree char *program = g_find_program_in_path ("newuidmap");
-  g_autofree char *text = NULL;
-  if (program && g_file_get_contents (SUBUID, &text, NULL, NULL))
+  g_autofree char *text = program ? cg_file_read (SUBUID, MAX_FILE) : NULL;
+  if (text)
     cg_subuids_parse (text, cg_user_lookup, subuids);
 }
 

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "state-file.h"
+
 static char *
 sysctl_path (const char *ifname)
 {
@@ -15,10 +17,9 @@ int
 cg_sysctl_read_filter (const char *ifname)
 {
   g_autofree char *path = sysctl_path (ifname);
-  g_autofree char *text = NULL;
+  g_autofree char *text = cg_file_read (path, CG_STATE_MAX);
   guint64 value;
-  if (!g_file_get_contents (path, &text, NULL, NULL) ||
-      !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, 2, &value, NULL))
+  if (!text || !g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, 2, &value, NULL))
     return -1;
   return (int) value;
 }
@@ -27,7 +28,7 @@ gboolean
 cg_sysctl_write_filter (const char *ifname, int value, GError **error)
 {
   g_autofree char *path = sysctl_path (ifname);
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   char digit = (char) ('0' + value);
   gboolean written = fd >= 0 && write (fd, &digit, 1) == 1;
   if (!written)

@@ -10,8 +10,9 @@
 #include "rtnl.h"
 #include "sysctl.h"
 
+/* Whether packets can come from it. */
 static gboolean
-address_is_usable (const CgAddress *address)
+address_can_send (const CgAddress *address)
 {
   if (address->family == AF_INET)
     return address->scope < RT_SCOPE_HOST;
@@ -20,6 +21,16 @@ address_is_usable (const CgAddress *address)
   if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
     return FALSE;
   return address->scope <= RT_SCOPE_LINK;
+}
+
+/* Whether programs that let the kernel choose come from it. To a deprecated IPv6 address it prefers
+ * any other interface's (RFC 6724, rule 3 before rule 5; ipv6_get_saddr_eval in
+ * net/ipv6/addrconf.c): the LAN's address would show in the tunnel. */
+static gboolean
+address_is_usable (const CgAddress *address)
+{
+  return address_can_send (address) &&
+         !(address->family == AF_INET6 && (address->flags & IFA_F_DEPRECATED));
 }
 
 static gboolean
@@ -52,7 +63,7 @@ gather_link (CgNetlink *netlink, CgTunnel *tunnel, GError **error)
 
 /* Those of all interfaces: others may carry the same. */
 static gboolean
-dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GError **error)
+dump_addresses (const CgFacts *facts, CgNetlink *netlink, GError **error)
 {
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     CgNetlinkMessage space;
@@ -61,7 +72,7 @@ dump_addresses (const CgFacts *facts, CgNetlink *netlink, GArray *addresses, GEr
     if (!facts->has[i])
       continue;
     cg_rtnl_get_addresses (request, cg_families[i]);
-    if (cg_netlink_ask (netlink, request, cg_rtnl_parse_address, addresses, &why) != 0) {
+    if (cg_netlink_ask (netlink, request, cg_rtnl_parse_address, facts->addresses, &why) != 0) {
       g_propagate_prefixed_error (error, g_steal_pointer (&why), "reading the addresses: ");
       return FALSE;
     }
@@ -74,12 +85,16 @@ take_addresses (CgTunnel *tunnel, const GArray *addresses)
 {
   for (guint i = 0; i < addresses->len; i++) {
     const CgAddress *address = &g_array_index (addresses, CgAddress, i);
-    if (!tunnel->ifindex || address->ifindex != tunnel->ifindex || !address_is_usable (address))
+    if (!tunnel->ifindex || address->ifindex != tunnel->ifindex || !address_can_send (address))
       continue;
-    tunnel->usable[cg_family_index (address->family)] = TRUE;
-    if (address->scope != RT_SCOPE_UNIVERSE)
+    if (address_is_usable (address)) {
+      tunnel->usable[cg_family_index (address->family)] = TRUE;
+      if (address->family == AF_INET6 && address->scope == RT_SCOPE_UNIVERSE)
+        tunnel->global_ipv6 = TRUE;
+    }
+    /* other links may have the same one, and no router takes it any further (RFC 4291, 2.5.6) */
+    if (cg_prefix_is_link_local (&address->address))
       continue;
-    tunnel->global_ipv6 = tunnel->global_ipv6 || address->family == AF_INET6;
     if (!tunnel->addresses)
       tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
     g_array_append_val (tunnel->addresses, address->address);
@@ -114,14 +129,22 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
   }
 }
 
+static gboolean
+is_of_gateway (const CgFacts *facts, guint32 ifindex)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (g_array_index (facts->tunnels, CgTunnel, i).ifindex == ifindex)
+      return TRUE;
+  return FALSE;
+}
+
 /* VPN providers give the same address to each of their clients. An interface with neighbours that
  * has it is no tunnel (netdevice(7)): a DHCP server may want the tunnel's packets. */
 static gboolean
 is_tunnel (const CgFacts *facts, guint32 ifindex)
 {
-  for (guint i = 0; i < facts->tunnels->len; i++)
-    if (g_array_index (facts->tunnels, CgTunnel, i).ifindex == ifindex)
-      return TRUE;
+  if (is_of_gateway (facts, ifindex))
+    return TRUE;
   for (guint i = 0; i < facts->links->len; i++) {
     const CgLink *link = &g_array_index (facts->links, CgLink, i);
     if (link->ifindex == ifindex)
@@ -143,16 +166,27 @@ add_home (CgTunnel *tunnel, const CgAddress *address)
   g_array_append_val (tunnel->homes, home);
 }
 
+static void
+share (CgTunnel *tunnel, const CgPrefix *address)
+{
+  if (!tunnel->shared)
+    tunnel->shared = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  g_array_append_vals (tunnel->shared, address, 1);
+}
+
 /* A former address may be any interface's by now. */
 static void
 find_homes (const CgFacts *facts, CgTunnel *tunnel)
 {
   for (guint i = 0; i < facts->addresses->len; i++) {
     const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
+    gboolean is_held = cg_prefixes_have (tunnel->held, &address->address);
     if (address->ifindex == tunnel->ifindex)
       continue;
+    if (is_held && !is_of_gateway (facts, address->ifindex))
+      share (tunnel, &address->address);
     if (cg_prefixes_have (tunnel->former, &address->address) ||
-        (cg_prefixes_have (tunnel->held, &address->address) && is_tunnel (facts, address->ifindex)))
+        (is_held && is_tunnel (facts, address->ifindex)))
       add_home (tunnel, address);
   }
 }
@@ -195,8 +229,8 @@ cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
     if (!gather_link (netlink, &g_array_index (facts->tunnels, CgTunnel, i), error))
       return FALSE;
   /* behind the links: who has just come is looked at without addresses, and counts as down */
-  if (facts->tunnels->len > 0 && (!dump_addresses (facts, netlink, facts->addresses, error) ||
-                                  !dump_links (facts, netlink, error)))
+  if (facts->tunnels->len > 0 &&
+      (!dump_addresses (facts, netlink, error) || !dump_links (facts, netlink, error)))
     return FALSE;
   for (guint i = 0; i < facts->tunnels->len; i++) {
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);

@@ -151,7 +151,7 @@ cg_warnings (const CgFacts *facts, const char *const *names)
       continue;
     warn_of_services (warnings, gateway);
     cg_warn_of_subuids (warnings, facts, gateway);
-    cg_warn_of_dns (warnings, facts, gateway);
+    cg_warn_of_dns (warnings, facts, tunnel);
     warn_of_guard (warnings, facts, tunnel);
     warn_of_foreign_routes (warnings, facts, tunnel);
     warn_of_foreign_rules (warnings, facts, tunnel);

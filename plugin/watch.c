@@ -6,6 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "state-file.h"
+
 /* A notification that does not fit is as good as one that is lost. Links with hundreds of virtual
  * functions aside, none comes near to this. */
 #define RECEIVE_SIZE ((gsize) 32 * 1024)
@@ -135,13 +137,11 @@ cg_watch_read (CgWatch *watch, CgInterest *interest, guint32 own, CgNews *news)
 static char *
 name_of (guint32 port)
 {
-  char *name = NULL;
   if (port > G_MAXINT32)
     return NULL;
   g_autofree char *path = g_strdup_printf ("/proc/%u/comm", port & ((1u << 22) - 1));
-  if (!g_file_get_contents (path, &name, NULL, NULL))
-    return NULL;
-  return g_strchomp (name);
+  char *name = cg_file_read (path, CG_STATE_MAX);
+  return name ? g_strchomp (name) : NULL;
 }
 
 char *

@@ -108,7 +108,7 @@ Guard={"yes" if guard else "no"}
 Table={TABLE}
 """)
     command = [str(build / "plugin/custom-gateway"), "--config-dir", str(config),
-               "--runtime-dir", str(place / "runtime")]
+               "--runtime-dir", str(place / "runtime"), "--state-dir", str(place / "state")]
     # the hook as it is installed, but for the place of the binary
     text = (SOURCE / "dispatcher/networkmanager/50-custom-gateway.in").read_text()
     hook = text.replace("'@SBINDIR@/custom-gateway'", shlex.join(command))

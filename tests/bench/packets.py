@@ -109,7 +109,7 @@ class Packets:
         write(config / f"{TUNNEL}.conf",
               f"[Gateway]\nUsers={uids}\nGuard={'no' if place is RULES else 'required'}\n")
         command = [str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
-                   "--runtime-dir", str(config / "run")]
+                   "--runtime-dir", str(config / "run"), "--state-dir", str(config / "state")]
         run(*command, "reapply")
         return command
 

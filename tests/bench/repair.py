@@ -158,7 +158,7 @@ class Repair:
         write(self.place / f"{TUNNEL}.conf", f"[Gateway]\nUsers={FIRST_UID}\nTable={TABLE}\n"
               f"Priority={PRIORITY}\nGuard=required\n{more}")
         return [self.binary, "-q", "--config-dir", str(self.place), "--runtime-dir",
-                str(self.place / "run")]
+                str(self.place / "run"), "--state-dir", str(self.place / "state")]
 
     @contextlib.contextmanager
     def _monitor(self, more: str = "", env: dict[str, str] | None = None,

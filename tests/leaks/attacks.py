@@ -5,6 +5,7 @@ attack is a function that is called again and again; it returns how often it cha
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,10 +13,15 @@ from lab import CONFINED
 
 from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
                         WithoutRules)
-from field import Field, Veth, WireGuard
+from field import (ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan,
+                   WireGuard, add_leaving)
 
 # The moment in which nobody has been told yet, in milliseconds.
 UNTOLD = 3
+# For as long as another program's table stands, in milliseconds.
+OTHERS = 50
+# Until the kernel repeats what it has to say for an orphan, in seconds.
+ORPHANS = 2
 
 Others = tuple[type[Contender], ...]
 SCRIPTS: Others = (Seed, PostUp)
@@ -139,6 +145,7 @@ def as_networkd_starts(lab: Field, contender: Contender) -> int:
 def monitor_killed(lab: Field, contender: Ours) -> int:
     """Killed first, so that nobody repairs what is flushed then."""
     if contender.monitor:
+        del lab.running["the monitor"]
         contender.monitor.kill()
         contender.monitor.wait()
     flush_rules(lab)
@@ -146,6 +153,104 @@ def monitor_killed(lab: Field, contender: Ours) -> int:
     if contender.monitor:
         contender.start_monitor()
     contender.mend()
+    return 0
+
+
+# What others do to packets on their way
+
+# Any number that is nobody's: in front of all of ours.
+THEIR_PRIORITY = 50
+NFT_MARK = "table inet other { chain o { type route hook output priority mangle; meta mark set 5; }; }"
+NFT_DSCP = ("table inet other { chain o { type route hook output priority mangle; "
+            "ip dscp set 4; ip6 dscp set 4; }; }")
+NFT_DNAT = ("table inet other { chain o { type nat hook output priority -100; "
+            "ip daddr 203.0.113.1 dnat ip to 192.0.2.1; "
+            "ip6 daddr 2001:db8:ffff::1 dnat ip6 to 2001:db8:1::1; }; }")
+NFT_REDIRECT = ("table inet other { chain o { type nat hook output priority -100; "
+                "udp dport 53 redirect to :19953; }; }")  # wire.h
+
+
+def by_table(table: str, fwmark: bool | None = None) -> Callable[[Field, Contender], int]:
+    """Another program's table, and a rule for what it has changed in packets, come and go. fwmark: whether
+    that is the mark, or the DSCP; None: neither."""
+    which = {None: "", True: "fwmark 5", False: "tos 0x10"}[fwmark]
+
+    def again(lab: Field, contender: Contender) -> int:
+        rules = [f"ip {family} rule VERB priority {THEIR_PRIORITY} {which} lookup main"
+                 for family in ("-4", "-6") if which]
+        lab.host.do(*(rule.replace("VERB", "add") for rule in rules), f"nft '{table}'")
+        lab.wait(OTHERS)
+        lab.host.do("nft delete table inet other", *(rule.replace("VERB", "del") for rule in rules))
+        return 0
+
+    return again
+
+
+def marked_by_iptables(lab: Field, contender: Contender) -> int:
+    rules = [f"{tool} -t mangle -VERB OUTPUT -j MARK --set-mark 5" for tool in ("iptables", "ip6tables")]
+    for family in ("-4", "-6"):
+        lab.host.do(f"ip {family} rule add priority {THEIR_PRIORITY} fwmark 5 lookup main")
+    lab.host.do(*(rule.replace("VERB", "A") for rule in rules))
+    lab.wait(OTHERS)
+    lab.host.do(*(rule.replace("VERB", "D") for rule in rules))
+    for family in ("-4", "-6"):
+        lab.host.do(f"ip {family} rule del priority {THEIR_PRIORITY}")
+    return 0
+
+
+# Addresses, and how the machine answers
+
+
+def down(lab: Field, contender: Contender) -> int:
+    """Set down once, and left so."""
+    if lab.host.do("cat /sys/class/net/wg0/operstate") != "down":
+        lab.host.do("ip link set wg0 down")
+        contender.went()
+    lab.wait(20)
+    return 0
+
+
+def address_goes(lab: Field, contender: Contender) -> int:
+    """With connections of both ends here; what is left of them is repeated for a while."""
+    lab.host.do(*[f"ip addr del {address} dev eth0" for address in LEAVING])
+    lab.wait(700)
+    lab.host.do(*add_leaving())
+    lab.wait(300)
+    return 0
+
+
+def lan_gets_tunnels_address(lab: Field, contender: Contender) -> int:
+    """As DHCP or a router may give it."""
+    own = [f"{address} dev eth0" for address in lab.tunnels[0].address.values()]
+    lab.host.do(*[f"ip addr add {address}" for address in own])
+    lab.wait(UNTOLD)
+    contender.came()
+    lab.wait(20)
+    lab.host.do(*[f"ip addr del {address}" for address in own])
+    contender.came()
+    return 0
+
+
+def tunnels_address_changes(lab: Field, contender: Contender) -> int:
+    [tunnel] = lab.tunnels
+    lab.host.do("ip -4 addr flush dev wg0", "ip -6 addr flush dev wg0", "ip addr add 10.64.0.3/24 dev wg0",
+                "ip addr add fd00:64:a0::3/64 dev wg0 nodad")
+    lab.wait(UNTOLD)
+    contender.came()
+    lab.wait(20)
+    lab.host.do("ip -4 addr flush dev wg0", "ip -6 addr flush dev wg0")
+    tunnel.open()
+    contender.came()
+    lab.wait(20)
+    return 2
+
+
+def syn_cookies(lab: Field, contender: Contender) -> int:
+    """The kernel answers each stranger without a socket."""
+    lab.host.do("sysctl -qw net.ipv4.tcp_syncookies=2")
+    lab.wait(100)
+    lab.host.do("sysctl -qw net.ipv4.tcp_syncookies=1")
+    lab.wait(UNTOLD)
     return 0
 
 
@@ -191,18 +296,23 @@ def configuration_changes(lab: Field, contender: Ours) -> int:
 
 def disturbed(prefix: str, lab: Field, contender: Ours) -> int:
     """The tunnel goes and comes, and the program that should follow it is disturbed each time."""
+    def look() -> None:
+        status = contender.look(prefix)
+        lab.killed += status == KILLED
+        lab.failed += status not in (0, KILLED)
+        lab.wait(UNTOLD)
+
     lab.host.do("ip link set wg0 down")
-    contender.look(prefix)
-    lab.wait(UNTOLD)
+    look()
     lab.tunnels[0].open()
-    contender.look(prefix)
-    lab.wait(UNTOLD)
+    look()
     contender.mend()
     return 2
 
 
+KILLED = 128 + signal.SIGKILL
 # What changes the kernel, or a file that is relied on: as in tests/netns/test_killed.py.
-CALLS = ("sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
+CALLS = ("bpf", "sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock")
 # more than any of the calls occurs
 NUMBERS = range(1, 25)
 KILLS = [f"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={number}"
@@ -219,7 +329,7 @@ def by_turns(prefixes: list[str]) -> Callable[[Field, Contender], int]:
 
 # All of them
 
-ALL, KERNEL, OWN = "all", "kernel", "own"
+ALL = "all"
 
 
 @dataclass
@@ -230,9 +340,12 @@ class Attack:
     others: Others = SCRIPTS
     counted: str = ALL  # the ways whose packets are leaks of ours
     elsewhere: str = KERNEL  # of the others: own ways leak there with no attack at all
+    shows: str = ""  # each way of this group leaks without the defence
+    config: tuple[str, ...] = ()  # lines of the gateway's file
+    seconds: float = 0  # at least
     tunnel: Callable = Veth
     gateways: int = 1
-    needs_monitor: bool = False
+    disturbs: str = ""  # "killed" or "failed": what becomes of the program's runs
     rounds: int = 1  # of ours at least, in a full run
     known: str = ""  # why it leaks, and that this is known
     takes_ways: bool = False  # what leads the user's packets is taken away: LATE in report.py
@@ -244,7 +357,12 @@ TWO_FILES = ("between the changes of two files one of them is bad, and no gatewa
              "and takes its guard away")
 
 ATTACKS = [
-    Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN),
+    Attack("nothing is done", undisturbed, WithoutGuard, elsewhere=OWN, shows=OWN, seconds=ORPHANS),
+    Attack("nothing is done, with bypasses", undisturbed, WithoutGuard, elsewhere=OWN, shows=BYPASS,
+           config=(f"Bypass={BYPASSES}",)),
+    Attack("nothing is done, the tunnel is a VXLAN", undisturbed, WithoutGuard, elsewhere=OWN, shows=VXLAN,
+           tunnel=Vxlan),
+    Attack("tunnel down", down, WithoutGuard, elsewhere=OWN, seconds=ORPHANS),
     Attack("tunnel deleted", deleted, WithoutProhibit, rounds=100),
     Attack("tunnel deleted, real WireGuard", deleted, WithoutProhibit, tunnel=WireGuard),
     Attack("tunnel created anew", created_anew, WithoutProhibit, rounds=100),
@@ -256,17 +374,28 @@ ATTACKS = [
     Attack("`ip route flush table`", routes_flushed, WithoutGuard, takes_ways=True),
     Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
     Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
-           elsewhere=OWN),
+           elsewhere=OWN, shows=OWN, seconds=ORPHANS),
     Attack("as networkd starts", as_networkd_starts, WithoutGuard, takes_ways=True),
     Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2,
            known_answers=TWO_FILES),
     Attack("configuration changes", configuration_changes, WithoutOrder, others=()),
     Attack("killed at each system call", by_turns(KILLS), WithoutOrder, others=(),
-           rounds=len(KILLS)),
+           rounds=len(KILLS), disturbs="killed"),
     Attack("out of file descriptors", by_turns(FILES), WithoutOrder, others=(),
-           rounds=len(FILES)),
+           rounds=len(FILES), disturbs="failed"),
     Attack("out of memory", by_turns(MEMORY), WithoutOrder, others=(),
-           rounds=len(MEMORY)),
+           rounds=len(MEMORY), disturbs="failed"),
     Attack("monitor killed, `ip rule flush`", monitor_killed, WithoutGuard, others=(),
-           needs_monitor=True, takes_ways=True),
+           takes_ways=True),
+    Attack("an address of the machine goes away", address_goes, WithoutGuard, elsewhere=OWN, shows=ADDRESS,
+           seconds=2),
+    Attack("the LAN gets the tunnel's address", lan_gets_tunnels_address, WithoutGuard, elsewhere=OWN),
+    Attack("the tunnel's address changes", tunnels_address_changes, WithoutGuard, elsewhere=OWN),
+    Attack("another program's marks, nftables", by_table(NFT_MARK, fwmark=True), WithoutGuard),
+    Attack("another program's marks, iptables", marked_by_iptables, WithoutGuard),
+    Attack("another program's DSCP", by_table(NFT_DSCP, fwmark=False), WithoutGuard),
+    Attack("another program's DNAT to a host of the LAN", by_table(NFT_DNAT), WithoutGuard),
+    Attack("another program's REDIRECT of names", by_table(NFT_REDIRECT), WithoutGuard,
+           config=("DNS=10.64.0.1",)),
+    Attack("SYN cookies", syn_cookies, WithoutGuard, elsewhere=OWN),
 ]

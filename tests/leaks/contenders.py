@@ -50,9 +50,9 @@ class Ours(Contender):
         super().__init__(field)
         self.binary = field.lab.binary
         self.hook = field.lab.nm_hooks / "50-custom-gateway"
-        # it came after the laboratory; other commands know nothing of it
-        self.has_monitor = self.guard and " monitor " in field.lab.cg("--help").stdout
+        self.has_monitor = self.guard
         self.monitor: subprocess.Popen | None = None
+        self.lines: tuple[str, ...] = ()  # that the gateway's file has, too
 
     def config(self, *lines: str, gateway: str = "wg0") -> None:
         table = self.table + int(gateway[-1])
@@ -60,7 +60,7 @@ class Ours(Contender):
             [*lines, f"Table={table}", f"Guard={'yes' if self.guard else 'no'}"]))
 
     def confine(self) -> None:
-        self.config(f"Users={CONFINED}")
+        self.config(f"Users={CONFINED}", *self.lines)
         self.look()
         self.start_monitor()
 
@@ -69,14 +69,14 @@ class Ours(Contender):
             # whom it fights with is known here
             self.monitor = self.field.lab.popen("host", self.binary, "-q", "monitor",
                                                 stderr=subprocess.DEVNULL)
+            self.field.running["the monitor"] = self.monitor
 
-    def look(self, prefix: str = "") -> None:
-        """A whole reapply, by way of a program that disturbs it; which may fail."""
-        self.field.host.do(f"{prefix} {self.binary} -q reapply >/dev/null 2>&1 || true")
+    def look(self, prefix: str = "") -> int:
+        """A whole reapply, by way of a program that disturbs it; its exit status."""
+        return self.field.host.status(f"{prefix} {self.binary} -q reapply")
 
     def _event(self, action: str) -> None:
-        self.field.host.do(f"export NM_DISPATCHER_ACTION={action}",
-                           f"{self.hook} wg0 {action} >/dev/null 2>&1 || true")
+        self.field.host.do(f"export NM_DISPATCHER_ACTION={action}", f"{self.hook} wg0 {action} 2>&1")
 
     def went(self) -> None:
         self._event("down")
@@ -124,9 +124,10 @@ class WithoutRules(Ours):
         super().__init__(field)
         self.has_monitor = False
 
-    def look(self, prefix: str = "") -> None:
-        super().look(prefix)
+    def look(self, prefix: str = "") -> int:
+        status = super().look(prefix)
         self.field.host.do(BOTH.format(f"ip $f rule del uidrange {CONFINED}-{CONFINED}"))
+        return status
 
 
 class WithoutOrder(Ours):
@@ -138,9 +139,9 @@ class WithoutOrder(Ours):
         super().__init__(field)
         self.has_monitor = False
 
-    def look(self, prefix: str = "") -> None:
-        self.field.host.do(f"{self.binary} -q remove >/dev/null 2>&1 || true")
-        super().look(prefix)
+    def look(self, prefix: str = "") -> int:
+        self.field.host.do(f"{self.binary} -q remove")
+        return super().look(prefix)
 
 
 class Seed(Contender):

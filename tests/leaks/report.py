@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 
 from attacks import ALL, OWN, Attack
 from contenders import Ours, PostUp, Seed
+from field import KERNEL, NONE
 
 TRIED, REFUSED, LAN, TUNNEL = range(4)
 SENT, CHANGES = 1_000_000, 1_000  # what a full run must have tried, for its zero to count
-WORST = 4  # ways that are named
+WORST = 4  # ways that are named, unless all are wanted
 FEW = 2  # segments a round
 BOUND = "TCP, open before, bound to the LAN's address"  # and, when that has ended, opened anew
 LATE = ("what is left of a connection that was made while confined, from the LAN's address through a tunnel "
@@ -29,9 +30,10 @@ def line(*cells: object) -> str:
 
 
 class Report:
-    def __init__(self, played: list[Attack], ways: list[tuple[bool, str]], full: bool):
+    def __init__(self, played: list[Attack], full: bool, worst: int = WORST):
+        self.worst = worst
         self.played = played
-        self.ways = ways
+        self.ways = played[0].results[Ours].names if played else []
         self.full = full
         self.cases: list[tuple[str, str, str]] = []  # name, what went wrong, a known fault
         for attack in played:
@@ -44,7 +46,8 @@ class Report:
 
     def numbers(self, which: str) -> list[int]:
         """The ways that count."""
-        return [i for i, (own, _) in enumerate(self.ways) if which == ALL or own == (which == OWN)]
+        return [i for i, way in enumerate(self.ways)
+                if way.group != NONE and (which == ALL or (way.group != KERNEL) == (which == OWN))]
 
     def leaked(self, attack: Attack, who: type) -> int:
         which = attack.counted if who is Ours else attack.elsewhere
@@ -66,10 +69,10 @@ class Report:
     def _judge(self, attack: Attack) -> None:
         ours, without = attack.results[Ours], attack.results[attack.without]
         leaked = self.leaked(attack, Ours)
-        worst = sorted(((ours.ways[i][LAN], self.ways[i][1], ours.last[i])
+        worst = sorted(((ours.ways[i][LAN], self.ways[i].name, ours.last[i])
                         for i in self.numbers(attack.counted) if ours.ways[i][LAN]), reverse=True)
-        by = ", ".join(f"{name}: {count}, the last one {last}" for count, name, last in worst[:WORST])
-        by += ", ..." if len(worst) > WORST else ""
+        by = ", ".join(f"{name}: {count}, the last one {last}" for count, name, last in worst[:self.worst])
+        by += ", ..." if len(worst) > self.worst else ""
         self._case(f"{attack.name}: nothing leaks", leaked > 0, f"{leaked} leaked ({by})",
                    self._known(attack, [name for _, name, _ in worst]))
         self._case(f"{attack.name}: the tunnel's address stays inside", ours.betrayed > 0,
@@ -82,10 +85,18 @@ class Report:
         self._case(f"{attack.name}: leaks with {attack.without.title}",
                    self.leaked(attack, attack.without) == 0,
                    "nothing leaked without the defence either, so its zero says nothing")
-        if attack.elsewhere == OWN:  # then those ways are what is shown
-            quiet = [self.ways[i][1] for i in self.numbers(OWN) if not without.ways[i][LAN]]
+        self._case(f"{attack.name}: {attack.without.title} holds before", without.early > 0,
+                   f"{without.early} leaked before the attack began, so what leaks then says nothing")
+        if attack.shows:
+            idle = [self.ways[i].name for i in self.numbers(ALL) if not ours.ways[i][TRIED]]
+            self._case(f"{attack.name}: each way was tried", bool(idle), f"these were not: {', '.join(idle)}")
+            quiet = [way.name for way, counts in zip(self.ways, without.ways)
+                     if way.group == attack.shows and not counts[LAN]]
             self._case(f"{attack.name}: each way of its own leaks with {attack.without.title}",
                        bool(quiet), f"these did not: {', '.join(quiet)}")
+        if attack.disturbs:
+            self._case(f"{attack.name}: runs were {attack.disturbs}", getattr(ours, attack.disturbs) == 0,
+                       "each run came to its end, as if nothing had been done to it")
 
     @property
     def faults(self) -> list[str]:
@@ -137,15 +148,15 @@ class Report:
     def ways_table(self) -> list[str]:
         """The ways that routing rules cannot hold, one by one, with no other attack."""
         attack = next((attack for attack in self.played
-                       if attack.elsewhere == OWN and not attack.known), None)
+                       if attack.shows == OWN and not attack.known), None)
         if not attack:
             return []
         whos = [who for who in (Ours, attack.without, Seed, PostUp) if who in attack.results]
         lines = [line("a program picks its own way: sent / leaked", *(who.title for who in whos)),
                  line("---", *["---:"] * len(whos))]
-        for i in self.numbers(OWN):
+        for i in [i for i, way in enumerate(self.ways) if way.group == attack.shows]:
             ways = [attack.results[who].ways[i] for who in whos]
-            lines.append(line(self.ways[i][1], *(f"{way[TRIED]:,} / {way[LAN]:,}" for way in ways)))
+            lines.append(line(self.ways[i].name, *(f"{way[TRIED]:,} / {way[LAN]:,}" for way in ways)))
         return [*lines, ""]
 
     def notes(self) -> list[str]:
@@ -154,7 +165,7 @@ class Report:
             f"- {sum(result.changes for result in ours):,} changes of the tunnel. Of what was sent, the "
             f"kernel refused {self._total(REFUSED):,} at once (EPERM, EACCES); the rest that is not in "
             "the tunnel was dropped by the guard, or never left a connection.",
-            f"- Each sender tries {len(self.ways)} ways by turns. *leaked* of ours counts them all; of "
+        for i in (i for i, way in enumerate(self.ways) if way.group == attack.shows):
             "the others and of *without the defence* only what lets the kernel choose its way, since "
             "the rest leaks there with no attack at all (first row, and the other table).",
             f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs and ACKs without data, by "

@@ -58,6 +58,7 @@ main (void)
     listeners[i] = open_port (SOCK_STREAM, (uint16_t) (LEAKS_PORT + i));
     add (poll, listeners[i]);
   }
+  open_port (SOCK_DGRAM, 53); /* names */
   printf ("listening\n");
   fflush (stdout);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* leaks-watch COUNTS LAN RUN: counts, in the world outside, what comes in of that run: by the
- * interface LAN, or by any other, which is a tunnel. Says "watching" when it does, and goes on
+/* leaks-watch COUNTS RUN LAN...: counts, in the world outside, what comes in of that run: by one of
+ * the interfaces LAN, or by any other, which is a tunnel. Says "watching" when it does, and goes on
  * until it is killed. The tunnels come and go, so one socket listens to all interfaces. */
 
 #define _GNU_SOURCE /* recvmmsg */
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ways.h"
 #include "wire.h"
 
 #define N_PACKETS    64
@@ -52,23 +53,36 @@ way_of (const struct packet *packet, uint16_t ethertype, uint32_t run)
 {
   size_t place;
   int protocol = transport (packet, ethertype, &place);
-  if ((protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) || place + 8 > packet->size)
+  bool has_payload = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+  if ((!has_payload && protocol != IPPROTO_TCP && protocol != IPPROTO_SCTP) ||
+      place + 8 > packet->size)
     return -1;
-  uint16_t port; /* in both headers the second field */
+  uint16_t port; /* in all these headers the second field */
   memcpy (&port, packet->bytes + place + 2, sizeof port);
-  int way = ntohs (port) - LEAKS_PORT;
+  int way = ntohs (port) - LEAKS_PORT, other = -2;
   if (way < 0 || way >= LEAKS_N_WAYS)
-    return -1;
-  if (protocol == IPPROTO_TCP)
+    way = other = -1;
+  if (!has_payload)
     return way;
   struct leaks_payload payload;
   place += sizeof (struct udphdr);
   if (place + sizeof payload > packet->size)
-    return -2;
+    return other;
   memcpy (&payload, packet->bytes + place, sizeof payload);
   if (payload.magic != LEAKS_MAGIC || payload.run != run || payload.way >= LEAKS_N_WAYS)
-    return -2;
+    return other;
   return (int) payload.way;
+}
+
+/* The way for which the packet's destination stands; -1 if it is no stranger's. */
+static int
+way_of_destination (const struct packet *packet, uint16_t ethertype)
+{
+  if (ethertype == ETH_P_IP && packet->size >= sizeof (struct iphdr))
+    return way_of_stranger (AF_INET, &((const struct iphdr *) packet->bytes)->daddr);
+  if (ethertype == ETH_P_IPV6 && packet->size >= sizeof (struct ip6_hdr))
+    return way_of_stranger (AF_INET6, &((const struct ip6_hdr *) packet->bytes)->ip6_dst);
+  return -1;
 }
 
 static bool
@@ -127,6 +141,41 @@ describe (const struct packet *packet, uint16_t ethertype)
   return what | tcp->th_flags | (has_data (packet, ethertype, place, tcp) ? LEAKS_HAS_DATA : 0);
 }
 
+/* Where a stranger that is there begins, the kernel may tell it by itself that there is no such
+ * port. That an open is tried is no witness for one that was closed. */
+static bool
+is_of_peers_way (const struct way *way, const struct packet *packet, uint16_t ethertype)
+{
+  size_t place;
+  const struct tcphdr *tcp = tcp_header (packet, ethertype, &place);
+  if (way->habit == HABIT_KNOCKED || way->habit == HABIT_KNOCKED_TCP)
+    return true;
+  if (way->habit == HABIT_ANSWERS)
+    return transport (packet, ethertype, &place) == IPPROTO_UDP;
+  bool is_bare_syn = tcp && tcp->th_flags == TH_SYN && way->habit != HABIT_LISTENS;
+  return tcp && !(tcp->th_flags & TH_RST) && !is_bare_syn;
+}
+
+static bool
+note_stranger (struct leaks_counts *counts,
+               const struct packet *packet,
+               uint16_t ethertype,
+               bool by_lan)
+{
+  int number = way_of_destination (packet, ethertype);
+  if (number < 0)
+    return false;
+  const struct way *way = &ways[number];
+  if (way_has_peer (way) && !is_of_peers_way (way, packet, ethertype))
+    return true;
+  /* nobody may answer what comes by the LAN, wherever the answer goes */
+  bool is_leak = by_lan || (way_has_peer (way) && way->choice == CHOICE_KERNEL);
+  counts->way[number][is_leak ? 0 : 1]++;
+  if (is_leak)
+    counts->last[number] = describe (packet, ethertype);
+  return true;
+}
+
 static int
 listen_to_all (void)
 {
@@ -154,6 +203,8 @@ note (struct leaks_counts *counts,
       uint32_t run,
       bool by_lan)
 {
+  if (note_stranger (counts, packet, ethertype, by_lan))
+    return;
   int way = way_of (packet, ethertype, run);
   if (way == -2)
     counts->strange++;
@@ -166,6 +217,18 @@ note (struct leaks_counts *counts,
   }
 }
 
+static bool
+is_lan (int index, char **names)
+{
+  static int lans[8]; /* they stay as they are */
+  for (int i = 0; names[i] && i < 8; i++) {
+    lans[i] = lans[i] ? lans[i] : (int) if_nametoindex (names[i]);
+    if (lans[i] == index)
+      return true;
+  }
+  return false;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -173,13 +236,12 @@ main (int argc, char **argv)
   static struct sockaddr_ll from[N_PACKETS];
   static struct iovec parts[N_PACKETS];
   static struct mmsghdr messages[N_PACKETS];
-  if (argc != 4) {
-    fprintf (stderr, "usage: leaks-watch COUNTS LAN RUN\n");
+  if (argc < 4) {
+    fprintf (stderr, "usage: leaks-watch COUNTS RUN LAN...\n");
     return 2;
   }
   struct leaks_counts *counts = leaks_open_counts (argv[1]);
-  int lan = (int) if_nametoindex (argv[2]);
-  uint32_t run = (uint32_t) strtoul (argv[3], NULL, 10);
+  uint32_t run = (uint32_t) strtoul (argv[2], NULL, 10);
   int fd = listen_to_all ();
   for (int i = 0; i < N_PACKETS; i++) {
     parts[i] = (struct iovec){bytes[i], SNAP};
@@ -195,7 +257,8 @@ main (int argc, char **argv)
       continue; /* ENETDOWN: a tunnel went */
     for (int i = 0; i < count; i++) {
       struct packet packet = {bytes[i], messages[i].msg_len};
-      note (counts, &packet, ntohs (from[i].sll_protocol), run, from[i].sll_ifindex == lan);
+      note (counts, &packet, ntohs (from[i].sll_protocol), run,
+            is_lan (from[i].sll_ifindex, argv + 3));
     }
     seen += (uint64_t) count;
     if (count < N_PACKETS || seen > LOOK_AT_LOST) {

@@ -53,6 +53,7 @@ exec nsenter --net="/run/netns/$2" unshare --mount --propagation slave ${1:+--cg
   ! grep -qw bpf /proc/filesystems || mount -t bpf bpf /sys/fs/bpf
   mount --bind "$3" /run
   mount --bind "$4" "$5"
+  mount --bind "$6" "$7"
   echo ready
   exec cat' sh "$@"
 """
@@ -222,6 +223,7 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="custom-gateway-lab."))
         self.config_dir = self.directory / "etc"
         self.run_dir = self.directory / "run"
+        self.state_dir = self.directory / "var"
         self.names = {end: f"{self.directory.name[-8:]}-{end}" for end in ("host", "world")}
         self._processes: list[subprocess.Popen] = []
         self._holders: dict[str, subprocess.Popen] = {}
@@ -238,6 +240,7 @@ class Lab:
         self.directory.chmod(0o755)
         for path in (self.config_dir, self.run_dir, self.directory / "run-world"):
             path.mkdir(mode=0o755)
+        self.state_dir.mkdir(mode=0o700)
         for name in self.names.values():
             subprocess.run(["ip", "netns", "add", name], check=True)
         self._hold("host", self.run_dir, self.cgroup)
@@ -268,7 +271,8 @@ class Lab:
         # pylint: disable-next=consider-using-with
         holder = subprocess.Popen(
             ["sh", "-ec", HOLD, "sh", cgroup or "", self.names[namespace], run, self.config_dir,
-             self.stage / "etc" / "custom-gateway"],
+             self.stage / "etc" / "custom-gateway", self.state_dir,
+             self.stage / "var" / "lib" / "custom-gateway"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._processes.append(holder)
         self._holders[namespace] = holder
@@ -374,19 +378,34 @@ class Lab:
     def ip(self, *arguments, namespace: str = "host") -> list[dict]:
         done = self.run(namespace, "ip", "-j", *arguments, check=False)
         # a table that does not exist is an error to ip, and no routes to us
+        if done.returncode != 0 and "FIB table does not exist" not in done.stderr:
+            raise LabError(f"ip {arguments}: {done.stderr}")
         return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
     def rules(self, family: int = 4) -> list[dict]:
-        """Our rules, as the kernel has them."""
+        """Our rules that confine, as the kernel has them."""
+        return [rule for rule in self._all_rules(family) if rule["src"] == "all"]
+
+    def ways_back(self, family: int = 4) -> list[dict]:
+        """Our rules for answers, which are from the tunnels' addresses and confine nobody."""
+        return [rule for rule in self._all_rules(family) if rule["src"] != "all"]
+
+    def _all_rules(self, family: int) -> list[dict]:
         return [rule for rule in self.ip(f"-{family}", "-d", "rule")
                 if rule.get("protocol") in ("198", "custom-gateway")]
+
+    def take_ways_back(self) -> None:
+        """Takes them away, to see what they are for."""
+        for family in (4, 6):
+            for rule in self.ways_back(family):
+                self.sh("host", f"ip -{family} rule del from {rule['src']} uidrange 0-0")
 
     def routes(self, family: int = 4) -> list[dict]:
         """Our routes, as the kernel has them."""
         return self.ip(f"-{family}", "-d", "route", "show", "table", "all", "protocol", "198")
 
     def nothing_is_left(self) -> bool:
-        return not any(self.rules(f) or self.routes(f) for f in (4, 6))
+        return not any(self._all_rules(f) or self.routes(f) for f in (4, 6))
 
     def ask(self, uid: int, family: int = 4, kind: str = "udp", port: int | None = None,
             server: str | None = None) -> str:

@@ -74,7 +74,7 @@ def test_status_as_json(lab):
     done = lab.cg("status", "--json", check=False)
     assert done.returncode == 2
     told = json.loads(done.stdout)
-    assert set(told) == {"gateways", "differences", "warnings", "errors"}
+    assert set(told) == {"gateways", "differences", "bad_files", "warnings", "errors"}
     [gateway] = told["gateways"]
     assert set(gateway) == {"name", "interface", "ifindex", "table", "priority", "uids", "connection",
                             "services", "ipv4", "ipv6", "rp_filter", "guard", "dns", "differences"}
@@ -186,7 +186,8 @@ def test_what_is_opened_takes_the_place_of_no_standard_descriptor(lab):
 def test_help_names_every_command_and_option(lab):
     text = lab.cg("--help").stdout
     for word in ("reapply", "remove", "status", "check", "event nm", "event networkd", "--dry-run",
-                 "--json", "--config-dir", "--runtime-dir", "--verbose", "--quiet", "--version"):
+                 "--json", "--config-dir", "--runtime-dir", "--state-dir", "--verbose", "--quiet",
+                 "--version"):
         assert word in text
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from fake_systemd import Systemd
-from lab import CONFINED, OTHER, Tunnel
+from lab import CONFINED, OTHER, SERVER, Tunnel
 
 USERS = f"Users={CONFINED}"
 
@@ -195,3 +195,77 @@ def test_what_is_in_the_way_is_said_and_holds_up_nothing_else(lab):
     assert str(path(lab).relative_to(lab.run_dir)) in done.stderr
     assert other.read_text(encoding="ascii") == "of somebody else\n"
     assert lab.rules(4) and lab.rules(6)
+
+
+NETWORKS = "203.0.113.0/24 2001:db8:ffff::/48"
+SERVERS = f"{SERVER[4]} {SERVER[6]}"
+
+
+@pytest.mark.parametrize("guard", ["yes", "no"])
+def test_a_bypass_does_not_swallow_the_tunnels_servers(lab, guard):
+    """"All private networks" holds the server that the VPN gives, too (10.2.0.1, 10.64.0.1)."""
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    lab.config("wg0", f"{USERS}\nOnDown=block\nGuard={guard}\nBypass={NETWORKS}\nDNS={SERVERS}")
+    done = lab.cg("reapply")
+    for family in (4, 6):
+        assert f"covers the name server {SERVER[family]}, which is reached" in done.stderr
+    with lab.capture() as capture:
+        for family in (4, 6):
+            for kind in ("udp", "tcp"):
+                assert lab.ask(CONFINED, family, kind) == "wg0"
+        lab.sh("host", "ip link set wg0 down")
+        for family in (4, 6):
+            assert lab.ask(CONFINED, family) not in ("lan", "wg0"), "nobody has run since"
+        lab.nm("wg0", "down")
+        for family in (4, 6):
+            assert lab.ask(CONFINED, family) not in ("lan", "wg0")
+    assert capture.leaks == 0
+    lab.config("wg0", f"{USERS}\nOnDown=block\nGuard={guard}\nBypass={NETWORKS}")
+    lab.cg("reapply")
+    for family in (4, 6):
+        assert lab.ask(CONFINED, family) == "lan", "the bypass is none, so this shows nothing"
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+@pytest.mark.parametrize("guard", ["yes", "no"])
+def test_a_server_that_the_bypass_names_itself_is_asked_by_it(lab, guard):
+    Tunnel(lab, 0).up()
+    lab.config("wg0", f"{USERS}\nGuard={guard}\nBypass={NETWORKS} {SERVERS}\nDNS={SERVERS}")
+    done = lab.cg("reapply")
+    for family in (4, 6):
+        assert f"past the tunnel: Bypass= names the server {SERVER[family]}" in done.stderr
+        assert lab.ask(CONFINED, family) == "lan"
+
+
+def test_check_says_which_servers_a_bypass_covers(lab):
+    file = lab.config("wg0", f"{USERS}\nBypass=10.0.0.0/8\nDNS=10.2.0.1")
+    for arguments in ((), (file,)):
+        done = lab.cg("check", *arguments)
+        assert "wg0.conf: good" in done.stderr
+        assert "Bypass=10.0.0.0/8 covers the name server 10.2.0.1" in done.stderr
+
+
+@pytest.mark.parametrize("server,said", [
+    ("192.0.2.2", "192.0.2.2, on this machine"), ("10.64.0.2", "10.64.0.2, on this machine"),
+    ("192.0.2.1", "192.0.2.1, of the local network 192.0.2.0/24"),
+    ("2001:db8:1::1", "2001:db8:1::1, of the local network 2001:db8:1::/64"),
+    ("198.51.100.7", "198.51.100.7, to which Bypass=198.51.100.0/24 leads"),
+    ("fe80::1%eth0", "fe80::1%eth0, of one interface alone"), ("10.64.0.1", None), ("9.9.9.9", None)])
+def test_without_dns_the_systems_servers_are_told_of(lab, server, said):
+    """Those that names are asked of by another way than the tunnel, and those that it does not reach."""
+    Tunnel(lab, 0).up()
+    lab.config("wg0", f"{USERS}\nBypass=198.51.100.0/24")
+    lab.cg("reapply")
+    other = lab.directory / "resolv.conf"
+    other.write_text(f"nameserver {server}\n")
+    warnings = json.loads(run_with(lab, other, "status", "--json").stdout)["warnings"]
+    assert len(warnings) == (1 if said else 0)
+    assert all(said in warning and warning.endswith("; give DNS=") for warning in warnings)
+
+
+def test_a_resolv_conf_that_is_a_pipe_hangs_nobody(lab):
+    lab.config("wg0", USERS)
+    lab.sh("host", "mkfifo /run/pipe")
+    assert run_with(lab, "/run/pipe", "reapply").returncode == 0

@@ -4,7 +4,7 @@
 import subprocess
 
 import pytest
-from lab import CONFINED, OTHER, SERVER, Tunnel
+from lab import CONFINED, OTHER, PYTHON, SERVER, Tunnel
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def others(lab):
     """The rules and routes that are not ours, in every table where this test has put some."""
     found = []
     for family in (4, 6):
-        ours = lab.rules(family) + lab.routes(family)
+        ours = lab.rules(family) + lab.ways_back(family) + lab.routes(family)
         found += [rule for rule in lab.ip(f"-{family}", "-d", "rule") if rule not in ours]
         for table in ("99", "198000000", "main"):
             found += [route for route in lab.ip(f"-{family}", "-d", "route", "show", "table", table)
@@ -94,6 +94,80 @@ def test_a_route_pushed_into_main_does_not_reach_the_confined(lab, table, rogue)
     assert lab.ask(CONFINED) == "wg0"
     lab.sh("host", "ip link set wg0 down")
     assert lab.ask(CONFINED) == "EACCES"
+
+
+# Programs that mark packets for queues, or change what a qdisc sorts them by
+MARKS = {
+    "mark": "\n".join(f"{iptables} -w -t mangle -A OUTPUT -j MARK --set-mark 5"
+                      for iptables in ("iptables", "ip6tables")),
+    "dscp": """nft -f - <<'END'
+table inet qos {
+    chain output {
+        type route hook output priority mangle;
+        ip dscp set 8
+        ip6 dscp set 8
+    }
+}
+END""",
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_what_a_program_for_queues_marks_still_leaves_by_the_tunnel(lab, table, mark):
+    """The kernel asks for the way of an IPv4 packet again then, and forgets whose it is."""
+    lab.sh("host", MARKS[mark])
+    with lab.capture() as capture:
+        for family in (4, 6):
+            for kind in ("udp", "tcp"):
+                assert lab.ask(CONFINED, family, kind) == "wg0"
+                assert lab.ask(OTHER, family, kind) == "lan"
+        lab.sh("host", "ip link set wg0 down")
+        for family in (4, 6):
+            assert lab.ask(CONFINED, family) not in ("lan", "wg0")
+    assert capture.leaks == 0
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_what_is_marked_would_leave_by_the_lan_without_ways_back(lab, table, mark):
+    lab.sh("host", MARKS[mark])
+    lab.take_ways_back()
+    with lab.capture() as capture:
+        lab.ask(CONFINED)
+    assert capture.leaks > 0
+
+
+BOUND = """
+import socket, sys
+family, server, interface, source = sys.argv[1:]
+sock = socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(5)
+if interface:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+sock.bind((source, 0))
+sock.sendto(b"?", (server, 7001))
+print(sock.recv(99).decode())
+"""
+
+
+@pytest.mark.parametrize("family,source", [(4, "10.64.0.2"), (6, "fd00:64:a0::2")])
+def test_programs_of_root_that_use_the_tunnel_still_do(lab, table, family, source):
+    """Those that bind to its address, and others as before."""
+    assert lab.ask(0, family, port=7001) == "lan"
+    for interface in ("wg0", ""):
+        answer = lab.run("host", PYTHON, "-c", BOUND, family, SERVER[family], interface, source)
+        assert answer.stdout.split()[-1] == source
+
+
+def test_an_address_that_the_lan_has_too_leads_nobody_into_the_tunnel(lab):
+    """As a DHCP server may give it: root's programs, and the tunnel itself, may need it there."""
+    lab.sh("host", "ip addr add 10.64.0.2/32 dev eth0")
+    lab.config("wg0", f"Users={CONFINED}")
+    Tunnel(lab, 0).up()
+    lab.cg("reapply")
+    assert not lab.ways_back(4)
+    assert [rule["src"] for rule in lab.ways_back(6)] == ["fd00:64:a0::2"]
+    [way] = lab.ip("route", "get", SERVER[4], "from", "10.64.0.2")
+    assert way["dev"] == "eth0"
 
 
 def test_a_rule_before_ours_is_reported(lab, table):

@@ -16,6 +16,7 @@ class Generator:
         self.program = stage / "lib/systemd/system-generators/custom-gateway-generator"
         self.config, self.made = directory / "config", directory / "made"
         self.root = directory / "root"  # of NetworkManager's profiles
+        self.state = directory / "state"
         self.config.mkdir(mode=0o755)
 
     def write(self, name: str, *lines: str, mode: int = 0o644) -> None:
@@ -36,8 +37,8 @@ class Generator:
 
     def run(self) -> str:
         """What it says; it never fails."""
-        done = subprocess.run([self.program, self.made, "/nowhere", "/nowhere", self.config, self.root],
-                              capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run([self.program, self.made, "/nowhere", "/nowhere", self.config, self.root,
+                               self.state], capture_output=True, text=True, check=True, timeout=20)
         return done.stderr
 
     def files(self) -> set[str]:
@@ -113,6 +114,35 @@ def test_services_must_ask_wherever_in_the_file_the_error_is(generator, text):
 
 def test_services_of_a_file_that_is_called_wrong_must_ask(generator):
     generator.write("my vpn", "Services=foo")
+    generator.run()
+    assert dropins(generator) == {"foo.service.d/49-custom-gateway-error.conf"}
+
+
+@pytest.mark.parametrize("line", [
+    "services=foo bar", "Service=foo bar", "Servces=foo bar", "Units=foo bar", "Services:=foo bar",
+    "Services foo bar", "Daemons=foo.service bar.service", "foo.service bar.service",
+    "Services=foo \\\n  bar", "Users=foo.service bar.service", "#\nServcies=foo,bar # baz.service",
+])
+def test_services_must_ask_whatever_their_key_is_called(generator, line):
+    generator.write("wg0", line, "#Services=baz.service")
+    generator.run()
+    assert dropins(generator) == {f"{name}.service.d/49-custom-gateway-error.conf" for name in ("foo", "bar")}
+
+
+def test_a_bad_file_holds_up_neither_the_tunnel_nor_us(generator):
+    """Who is confined would be free if it did: the unit that blocks them at boot is one of ours."""
+    generator.write("wg0", "InterfaceUnit=wg-quick@wg0.service", "After=custom-gateway.service",
+                    "Services=custom-gateway-monitor foo", "Nonsense=1")
+    generator.run()
+    assert dropins(generator) == {"foo.service.d/49-custom-gateway-error.conf"}
+
+
+def test_services_of_the_last_good_file_must_ask_too(generator):
+    """What is wrong may be that the file cannot be read."""
+    generator.state.mkdir(mode=0o700)
+    (generator.state / "wg0.conf").write_text(
+        "# uids: 1500\n[Gateway]\nServices=foo\nUsers=nobody-knows-this-user\n")
+    generator.write("wg0", "Services=bar", mode=0o666)
     generator.run()
     assert dropins(generator) == {"foo.service.d/49-custom-gateway-error.conf"}
 

@@ -138,6 +138,33 @@ def test_the_tunnels_address_does_not_leave_elsewhere(lab, guarded, address, num
     assert (capture.leaks == 0) == guarded
 
 
+ODD = {"scope-link": "10.64.9.2/32 dev wg0 scope link", "site-local": "fec0::9:2/64 dev wg0 nodad",
+       "deprecated": "fd00:64:a9::2/64 dev wg0 nodad preferred_lft 0"}
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("kind", ODD)
+def test_whatever_address_the_tunnel_has_does_not_leave_elsewhere(lab, guarded, kind):
+    """Whether it makes the tunnel count as up or not: packets can have it."""
+    confine(lab, "Guard=yes" if guarded else "Guard=no")
+    Tunnel(lab, 0).up()
+    lab.sh("host", f"ip addr add {ODD[kind]}")
+    lab.cg("reapply")
+    with lab.capture() as capture:
+        lab.run("host", PYTHON, "-c", FORGE, ODD[kind].split("/", maxsplit=1)[0])
+    assert (capture.leaks == 0) == guarded
+
+
+def test_an_ipv6_address_of_one_link_is_no_tunnels_own(lab):
+    """Other links may have the same one, as fe80::1, and no router takes it any further."""
+    confine(lab)
+    Tunnel(lab, 0).up()
+    lab.sh("host", "ip addr add fe80::1:2/64 dev wg0 nodad", "ip addr add fe80::1:3/64 dev wg0 nodad")
+    lab.cg("reapply")
+    assert "fe80" not in lab.sh("host", "nft list table inet custom-gateway-wg0")
+    assert [rule["src"] for rule in lab.ways_back(6)] == ["fd00:64:a0::2"]
+
+
 def test_addresses_that_are_only_like_the_tunnels_leave(lab):
     """The last four bytes, which are looked at first, are the same; and in the header of the other
     family they stand for something else."""
@@ -645,9 +672,23 @@ def test_at_rest_it_drops_what_the_kernel_repeats_for_closed_connections(lab, at
     talker = lab.popen("host", PYTHON, "-c", TALK, OTHER, 7001, *servers, stdin=-1, stdout=-1, text=True)
     assert [talker.stdout.readline().strip() for _ in servers] == list(at_rest.address.values())
     lab.sh("host", *(f"ip route del {server} dev wg0" for server in servers))
+    lab.take_ways_back()  # which would lead it into the tunnel
     talker.stdin.close()  # the first FIN is the program's yet, and nobody's business
     wait_until("what is repeated", lambda: dropped(lab) >= 2 * len(servers))
     assert max(left_by_lan(lab)) <= 1
+
+
+def test_while_the_tunnel_is_up_what_is_repeated_takes_it(lab, at_rest):
+    """The kernel asks for its way as root does, and the other side hears of the end after all."""
+    servers = list(SERVER.values())
+    lab.sh("host", *(f"ip route add {server} dev wg0" for server in servers))
+    talker = lab.popen("host", PYTHON, "-c", TALK, OTHER, 7001, *servers, stdin=-1, stdout=-1, text=True)
+    assert [talker.stdout.readline().strip() for _ in servers] == list(at_rest.address.values())
+    lab.sh("host", *(f"ip route del {server} dev wg0" for server in servers))
+    talker.stdin.close()
+    talker.wait()
+    wait_until("the other side's answer", lambda: not lab.sh("host", "ss -Htn state fin-wait-1"))
+    assert max(left_by_lan(lab)) <= 1  # the program's own
 
 
 def test_at_rest_it_leaves_others_the_address(lab, at_rest):

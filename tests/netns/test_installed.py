@@ -87,4 +87,5 @@ def test_the_protocol_has_a_name(lab, stage):
     place = lab.directory / "iproute2"
     (place / "rt_protos.d").mkdir(parents=True)
     (place / "rt_protos.d" / "custom-gateway.conf").write_text(snippet)
-    assert "proto custom-gateway" in lab.run("host", "unshare", "--mount", "sh", "-c", script, "sh", place).stdout
+    shown = lab.run("host", "unshare", "--mount", "sh", "-c", script, "sh", place).stdout
+    assert "proto custom-gateway" in shown

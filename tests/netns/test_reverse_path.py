@@ -2,7 +2,7 @@
 """The reverse path filter of the kernel: relaxed while the tunnel needs it, and put back."""
 
 import pytest
-from lab import CONFINED, Tunnel
+from lab import CONFINED, OTHER, Tunnel
 
 
 def set_filter(lab, interface, value):
@@ -41,16 +41,56 @@ def test_strict_becomes_loose_while_up(lab, tunnel, of_all, of_interface, while_
     assert get_filter(lab, "all") == of_all
 
 
-def test_real_answers_are_dropped_by_a_strict_filter(lab, tunnel):
+@pytest.mark.parametrize("word,value", [("keep", 1), ("loose", 2)])
+def test_answers_come_in_whatever_the_filter(lab, tunnel, word, value):
     set_filter(lab, "wg0", 1)
-    lab.config("wg0", f"Users={CONFINED}\nReversePathFilter=keep")
+    lab.config("wg0", f"Users={CONFINED}\nReversePathFilter={word}")
     lab.cg("reapply")
-    assert get_filter(lab) == 1
-    assert lab.ask(CONFINED) == "silence"
+    assert get_filter(lab) == value
+    assert lab.ask(CONFINED) == "wg0"
+    assert lab.cg("status").returncode == 0
+    lab.take_ways_back()
+    assert lab.ask(CONFINED) == ("silence" if word == "keep" else "wg0")
+    assert lab.cg("status", check=False).returncode == 3
 
-    lab.config("wg0", f"Users={CONFINED}\nReversePathFilter=loose")
+
+@pytest.mark.parametrize("main", ["ip route del default", "ip route replace blackhole default"])
+def test_answers_come_in_where_the_main_table_leads_nowhere(lab, tunnel, main):
+    """A loose filter still wants some way to the sender, and asks for that as root."""
+    set_filter(lab, "wg0", 2)
+    lab.sh("host", main)
+    lab.cg("reapply")
+    for kind in ("udp", "tcp"):
+        assert lab.ask(CONFINED, 4, kind) == "wg0"
+    lab.take_ways_back()
+    assert lab.ask(CONFINED) == "silence"
     lab.cg("reapply")
     assert lab.ask(CONFINED) == "wg0"
+    lab.cg("remove")
+    assert lab.nothing_is_left()
+
+
+def test_ways_back_follow_the_tunnels_addresses(lab, tunnel):
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add fd00:64:a0::9/64 dev wg0 nodad",
+           f"ip addr del {tunnel.address[6]}/64 dev wg0")
+    lab.nm("wg0", "dhcp6-change")
+    assert [rule["src"] for rule in lab.ways_back(6)] == ["fd00:64:a0::9"]
+    assert [rule["src"] for rule in lab.ways_back(4)] == [tunnel.address[4]]
+    tunnel.delete()
+    lab.nm("wg0", "down")
+    assert not lab.ways_back(4) and not lab.ways_back(6)
+
+
+def test_ways_back_are_no_way_for_other_users(lab, tunnel):
+    """Neither for those that are free, nor for those of another gateway, whatever they bind to."""
+    Tunnel(lab, 1).up()
+    lab.config("wg1", f"Users={CONFINED + 10}")
+    lab.cg("reapply")
+    for uid, dev in ((OTHER, "eth0"), (CONFINED, "wg0"), (CONFINED + 10, "wg1"), (0, "wg0")):
+        [route] = lab.ip("-6", "route", "get", "2001:db8:ffff::1", "from", tunnel.address[6],
+                         "uid", str(uid))
+        assert route["dev"] == dev
 
 
 def test_remove_puts_it_back(lab, tunnel):

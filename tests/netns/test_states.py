@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The states of a gateway, and the way that packets take in each."""
 
+import json
+
 import pytest
 from lab import CONFINED, OTHER, PYTHON, Tunnel, wait_until
 
@@ -238,6 +240,27 @@ def test_two_gateways_at_once(lab):
     lab.cg("remove", "wg1")
     assert lab.ask(CONFINED) == "EACCES"
     assert lab.ask(second) == "lan"
+
+
+@pytest.mark.parametrize("ipv6", ["auto", "route"])
+def test_a_tunnel_whose_ipv6_address_is_deprecated_is_no_way_out(lab, ipv6):
+    """The kernel would take the LAN's address into the tunnel; what is open already goes on."""
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    confine(lab, f"IPv6={ipv6}")
+    lab.cg("reapply")
+    assert table_of(lab, 6) == {OUT6, LAST_WORD}
+    lab.sh("host", f"ip addr change {tunnel.address[6]}/64 dev wg0 preferred_lft 0")
+    way = ("ip", "-6", "-j", "route", "get", "2001:db8:ffff::1", "uid", CONFINED)
+    assert json.loads(lab.run("host", *way).stdout)[0]["prefsrc"] == "2001:db8:1::2", "so this matters"
+    lab.cg("reapply")
+    assert table_of(lab, 6) == {LAST_WORD}
+    assert lab.ask(CONFINED, 6) == "EACCES"
+    assert lab.ask(CONFINED, 4) == "wg0"
+
+    lab.sh("host", f"ip addr change {tunnel.address[6]}/64 dev wg0 preferred_lft forever")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED, 6) == "wg0"
 
 
 def test_two_gateways_on_one_interface(lab):

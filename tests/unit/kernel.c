@@ -215,8 +215,8 @@ kernel_way (const Kernel *kernel, guint32 uid, const CgPrefix *destination)
 {
   for (guint i = 0; i < kernel->rules->len; i++) {
     const CgRule *rule = &g_array_index (kernel->rules, CgRule, i);
-    if (rule->family != destination->family || rule->odd || uid < rule->uids.first ||
-        uid > rule->uids.last)
+    if (rule->family != destination->family || rule->odd || rule->source.length ||
+        uid < rule->uids.first || uid > rule->uids.last)
       continue;
     const CgRoute *route = look_up (kernel, rule->table, destination);
     if (!route || route->type == RTN_THROW)
@@ -248,8 +248,12 @@ void
 kernel_show (const Kernel *kernel, CgFacts *facts)
 {
   g_array_set_size (facts->rules, 0);
+  g_array_set_size (facts->ways_back, 0);
   g_array_set_size (facts->routes, 0);
-  g_array_append_vals (facts->rules, kernel->rules->data, kernel->rules->len);
+  for (guint i = 0; i < kernel->rules->len; i++) {
+    const CgRule *rule = &g_array_index (kernel->rules, CgRule, i);
+    g_array_append_val (rule->source.length ? facts->ways_back : facts->rules, *rule);
+  }
   for (guint i = 0; i < kernel->routes->len; i++) {
     const CgRoute *route = &g_array_index (kernel->routes, CgRoute, i);
     if (route->protocol == CG_PROTOCOL)

@@ -46,7 +46,7 @@ KernelFilter *kernel_find_filter (const Kernel *kernel, const char *ifname);
 /* What the kernel does by itself when an interface goes down or away. */
 void kernel_drop_routes_of (Kernel *kernel, guint32 ifindex);
 
-/* The ifindex by which a packet of the uid leaves, or KERNEL_BLOCKED. */
+/* The ifindex by which a packet of the uid leaves, or KERNEL_BLOCKED. It has no source yet. */
 guint32 kernel_way (const Kernel *kernel, guint32 uid, const CgPrefix *destination);
 
 /* Whether the address, a prefix of full length, lies in the prefix. */

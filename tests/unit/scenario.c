@@ -27,6 +27,9 @@ dice (GRand *rand, guint sides)
   return (guint) g_rand_int_range (rand, 0, (gint32) sides);
 }
 
+static const char *const servers[] = {"10.9.1.1", "10.9.200.1", "fd77::1", "192.168.1.5",
+                                      "198.51.100.53"};
+
 /* generation: an interface that went and came again has another index. */
 static void
 roll_links (GRand *rand, guint generation, Link links[N_LINKS])
@@ -67,6 +70,12 @@ roll_lines (GRand *rand, guint number, guint table, const guint owners[N_UIDS])
   for (guint i = 0; i < G_N_ELEMENTS (bypasses); i++)
     if (dice (rand, 4) == 0)
       g_string_append_printf (lines, "%s ", bypasses[i]);
+  if (dice (rand, 4) == 0)
+    g_string_append (lines, "10.9.1.1 ");
+  g_string_append (lines, "\nDNS=");
+  for (guint i = 0; i < G_N_ELEMENTS (servers); i++)
+    if (dice (rand, 4) == 0)
+      g_string_append_printf (lines, "%s ", servers[i]);
   return g_strdup_printf ("%s\nReversePathFilter=%s\n", lines->str,
                           dice (rand, 4) ? "loose" : "keep");
 }
@@ -96,12 +105,18 @@ roll_world (GRand *rand, const guint owners[N_UIDS], const Link links[N_LINKS])
     g_autofree char *name = g_strdup_printf ("g%u", i);
     g_autofree char *lines = roll_lines (rand, i, tables[i], owners);
     CgTunnel *tunnel = world_add (world, name, lines, 0, 0);
+    /* about routes alone: no resolv.conf */
+    ((CgGateway *) world->config->gateways->pdata[world->config->gateways->len - 1])->dns_mode =
+        CG_DNS_NONE;
     const Link *link = &links[g_ascii_digit_value (tunnel->gateway->interface[2])];
     tunnel->ifindex = link->ifindex;
     tunnel->is_up = (link->flags & LINK_UP) != 0;
     tunnel->usable[0] = (link->flags & LINK_IPV4) != 0;
     tunnel->usable[1] = (link->flags & (LINK_IPV6 | LINK_GLOBAL)) != 0;
     tunnel->global_ipv6 = (link->flags & LINK_GLOBAL) != 0;
+    g_autofree char *addresses =
+        g_strdup_printf ("10.64.%u.%u fd64::%u", link->ifindex, dice (rand, 2), link->ifindex);
+    tunnel->addresses = world_prefixes (addresses);
   }
   return world;
 }
@@ -201,6 +216,16 @@ find_confiner (const World *world, const CgPlan *plan, int family, guint32 uid)
   return NULL;
 }
 
+/* Not to a name server. */
+static gboolean
+may_bypass (const CgGateway *gateway, const CgPrefix *destination)
+{
+  for (guint i = 0; i < gateway->bypass->len; i++)
+    if (prefix_covers (&g_array_index (gateway->bypass, CgPrefix, i), destination))
+      return !cg_prefixes_have (gateway->dns, destination);
+  return FALSE;
+}
+
 static gboolean
 allows (const CgTunnel *tunnel, guint32 way, const CgPrefix *destination)
 {
@@ -208,9 +233,8 @@ allows (const CgTunnel *tunnel, guint32 way, const CgPrefix *destination)
     return way == KERNEL_LAN;
   if (way == KERNEL_BLOCKED)
     return TRUE;
-  for (guint i = 0; way == KERNEL_LAN && i < tunnel->gateway->bypass->len; i++)
-    if (prefix_covers (&g_array_index (tunnel->gateway->bypass, CgPrefix, i), destination))
-      return TRUE;
+  if (way == KERNEL_LAN)
+    return may_bypass (tunnel->gateway, destination);
   return way == tunnel->ifindex && cg_plan_state (tunnel, destination->family) == CG_STATE_UP;
 }
 

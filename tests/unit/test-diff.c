@@ -6,6 +6,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 #define WG0_TABLE 42
 #define WG0       "Users=alice\nTable=42\nIPv6=block\n"
@@ -250,6 +251,139 @@ foreign_is_in_no_operation (void)
   g_assert_cmpuint (ops->len, ==, 5);
 }
 
+#define BYPASS "Bypass=10.0.0.0/8\n"
+
+/* What changes when the gateway's file does, without what resolv.conf says. */
+static char *
+routes_that_change (const char *before, const char *after, guint32 ifindex)
+{
+  const struct DiffCase test = {.before = {{"wg0", before, 7}, {NULL}},
+                                .after = {{"wg0", after, ifindex}, {NULL}}};
+  g_autoptr (World) world = world_after (&test);
+  g_autofree char *ops = world_diff_text (world, NULL);
+  g_auto (GStrv) lines = g_strsplit (ops, "\n", -1);
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (char **line = lines; *line; line++)
+    if (g_str_has_prefix (*line, "ip "))
+      g_string_append_printf (text, "%s\n", *line);
+  return g_strdup (text->str);
+}
+
+/* At no moment does a question for it leave by the bypass. */
+static void
+server_in_a_bypass_is_closed_first_and_opened_last (void)
+{
+  g_autofree char *comes =
+      routes_that_change (WG0 "DNS=10.2.0.1\n", WG0 "DNS=10.2.0.1\n" BYPASS, 7);
+  g_assert_cmpstr (comes, ==,
+                   "ip -4 route add prohibit 10.2.0.1/32 table 42 metric 4294967295 protocol 198\n"
+                   "ip -4 route add 10.2.0.1/32 dev wg0 table 42 protocol 198\n"
+                   "ip -4 route add throw 10.0.0.0/8 table 42 protocol 198\n");
+  g_autofree char *goes = routes_that_change (WG0 "DNS=10.2.0.1\n" BYPASS, WG0 BYPASS, 7);
+  g_assert_cmpstr (goes, ==,
+                   "ip -4 route del 10.2.0.1/32 dev wg0 table 42 protocol 198\n"
+                   "ip -4 route del prohibit 10.2.0.1/32 table 42 metric 4294967295 protocol "
+                   "198\n");
+  g_autofree char *down =
+      routes_that_change (WG0 "DNS=10.2.0.1\n" BYPASS, WG0 "DNS=10.2.0.1\n" BYPASS, 0);
+  g_assert_cmpstr (down, ==,
+                   "ip -4 route del default dev wg0 table 42 protocol 198\n"
+                   "ip -4 route del 10.2.0.1/32 dev wg0 table 42 protocol 198\n");
+}
+
+/* Both routes to it have one place in the table. */
+static void
+server_that_the_bypass_names_no_more_is_closed_meanwhile (void)
+{
+  static const char named[] = WG0 "DNS=10.2.0.1\nBypass=10.2.0.1\n";
+  g_autofree char *ops = routes_that_change (named, WG0 "DNS=10.2.0.1\n" BYPASS, 7);
+  g_assert_cmpstr (ops, ==,
+                   "ip -4 route add prohibit 10.2.0.1/32 table 42 metric 4294967295 protocol 198\n"
+                   "ip -4 route del throw 10.2.0.1/32 table 42 protocol 198\n"
+                   "ip -4 route add 10.2.0.1/32 dev wg0 table 42 protocol 198\n"
+                   "ip -4 route add throw 10.0.0.0/8 table 42 protocol 198\n");
+}
+
+#define WAY_BACK "from 10.64.0.2/32 priority 500 uidrange 0-0 lookup 42 protocol 198\n"
+
+static World *
+wg0_with_address (const char *address)
+{
+  World *world = world_new ();
+  world_add (world, "wg0", WG0, 7, IPV4)->addresses = world_prefixes (address);
+  return world;
+}
+
+/* It does not open the tunnel, and answers find it as soon as there are questions. */
+static void
+way_back_comes_before_the_way (void)
+{
+  g_autoptr (World) world = wg0_with_address ("10.64.0.2");
+  g_autofree char *ops = world_diff_text (world, NULL);
+  const char *closed = strstr (ops, "route add prohibit"), *way = strstr (ops, "add default dev"),
+             *back = strstr (ops, "ip -4 rule add " WAY_BACK);
+  g_assert_true (closed && back && way && closed < back && back < way);
+  g_assert_null (strstr (ops, "-6 rule add from"));
+}
+
+static World *
+wg0_that_moved (void)
+{
+  g_autoptr (World) before = wg0_with_address ("10.64.0.2");
+  g_autoptr (CgPlan) plan = cg_plan_new (before->facts, NULL);
+  World *world = wg0_with_address ("10.64.0.9");
+  world_install (world, plan);
+  return world;
+}
+
+static void
+way_back_follows_the_address (void)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (World) world = wg0_that_moved ();
+  g_autofree char *ops = world_diff_text (world, NULL);
+  g_assert_cmpstr (ops, ==,
+                   "ip -4 rule add from 10.64.0.9/32 priority 500 uidrange 0-0 lookup 42 protocol "
+                   "198\nip -4 rule del " WAY_BACK);
+  /* it may have been hidden from the look, as any rule */
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, all);
+  g_assert_true (cg_diff_has_rules (plan, world->facts, scope));
+}
+
+/* It confines nobody, so it need not wait until it is known again who is in the file. */
+static void
+way_back_goes_while_a_file_is_bad (void)
+{
+  g_autoptr (World) world = wg0_that_moved ();
+  world_add_bad (world, "wg1");
+  g_autofree char *ops = world_diff_text (world, NULL);
+  g_assert_nonnull (strstr (ops, "ip -4 rule del " WAY_BACK));
+}
+
+static void
+remove_takes_the_way_back (void)
+{
+  static const char *const all[] = {NULL};
+  g_autoptr (World) world = wg0_that_moved ();
+  g_autoptr (CgPlan) plan = cg_plan_empty ();
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, all);
+  g_autoptr (GArray) ops = cg_diff (plan, world->facts, scope);
+  g_autofree char *text = ops_text (ops);
+  g_assert_nonnull (strstr (text, "ip -4 rule del " WAY_BACK));
+}
+
+static void
+way_back_of_another_gateway_is_left_alone (void)
+{
+  static const char *const wg1[] = {"wg1", NULL};
+  g_autoptr (World) world = wg0_that_moved ();
+  world_add (world, "wg1", WG1, 9, IPV4)->addresses = world_prefixes ("10.64.1.2");
+  g_autofree char *ops = world_diff_text (world, wg1);
+  g_assert_nonnull (strstr (ops, "rule add from 10.64.1.2/32 "));
+  g_assert_null (strstr (ops, "lookup 42"));
+}
+
 static const struct OddCase {
   const char *name;
   CgRule rule;
@@ -323,6 +457,22 @@ rule_that_is_seen_twice (void)
   g_assert_cmpstr (ops, ==, "");
 }
 
+/* The data of an array that is empty are NULL, and clang's sanitizer for undefined behaviour sees
+ * whether anything is added to that: nothing was found, and then nothing is wanted. */
+static void
+one_side_is_empty (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (World) installed = wg0_installed ();
+  g_autoptr (CgPlan) nothing = cg_plan_empty ();
+  g_autoptr (CgScope) everything = cg_scope_everything ();
+  world_add (world, "wg0", WG0, 7, IPV4);
+  g_autofree char *added = world_diff_text (world, NULL);
+  g_autoptr (GArray) removed = cg_diff (nothing, installed->facts, everything);
+  g_assert_nonnull (strstr (added, "route add default dev wg0"));
+  g_assert_cmpuint (removed->len, ==, 5);
+}
+
 /* The lines are meant to be run, and the kernel lets a name hold any shell's syntax. */
 static void
 names_are_quoted_for_the_shell (void)
@@ -346,6 +496,17 @@ main (int argc, char **argv)
   g_test_add_func ("/diff/remove", remove_takes_all);
   g_test_add_func ("/diff/foreign-is-in-no-operation", foreign_is_in_no_operation);
   g_test_add_func ("/diff/rule-that-is-seen-twice", rule_that_is_seen_twice);
+  g_test_add_func ("/diff/one-side-is-empty", one_side_is_empty);
   g_test_add_func ("/diff/names-are-quoted-for-the-shell", names_are_quoted_for_the_shell);
+  g_test_add_func ("/diff/server-in-a-bypass-is-closed-first-and-opened-last",
+                   server_in_a_bypass_is_closed_first_and_opened_last);
+  g_test_add_func ("/diff/server-that-the-bypass-names-no-more-is-closed-meanwhile",
+                   server_that_the_bypass_names_no_more_is_closed_meanwhile);
+  g_test_add_func ("/diff/way-back-comes-before-the-way", way_back_comes_before_the_way);
+  g_test_add_func ("/diff/way-back-follows-the-address", way_back_follows_the_address);
+  g_test_add_func ("/diff/way-back-goes-while-a-file-is-bad", way_back_goes_while_a_file_is_bad);
+  g_test_add_func ("/diff/remove-takes-the-way-back", remove_takes_the_way_back);
+  g_test_add_func ("/diff/way-back-of-another-gateway-is-left-alone",
+                   way_back_of_another_gateway_is_left_alone);
   return g_test_run ();
 }

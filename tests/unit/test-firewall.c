@@ -16,7 +16,7 @@
 #include "world.h"
 
 /* Places in cg_firewall_chains. */
-enum { RAW_4, RAW_6, MANGLE_4, MANGLE_6, NIXOS, FIREWALLD, FIREWALLD_OLD, BY_HAND_4 };
+enum { RAW_4, RAW_6, MANGLE_4, MANGLE_6, NIXOS, FIREWALLD, FIREWALLD_OLD };
 
 #define V4 (LINK_UP | LINK_IPV4)
 
@@ -166,149 +166,13 @@ stands_as_long_as_the_way_does (void)
   g_assert_cmpuint (strstr (ops, "route del default dev") - ops, <, strstr (ops, "nft ") - ops);
 }
 
-static World *
-closed_world (const char *lines)
+static void
+a_table_of_its_owners_gets_no_pass (void)
 {
-  World *world = world_with (lines, LINK_ALL, FIREWALLD);
-  CgTunnel *tunnel = &g_array_index (world->facts->tunnels, CgTunnel, 0);
+  g_autoptr (World) world = world_with ("Users=alice", LINK_ALL, FIREWALLD);
   world->facts->firewall->checks[FIREWALLD].is_owned = TRUE;
-  tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  const char *const texts[] = {"10.0.0.2", "fd00::2", "fd00::3"};
-  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
-    CgPrefix address;
-    g_assert_true (cg_prefix_parse (texts[i], &address));
-    g_array_append_val (tunnel->addresses, address);
-  }
-  return world;
-}
-
-/* The lines of a run that are about rules by source address. */
-static char *
-source_lines (const World *world)
-{
-  g_autofree char *ops = world_diff_text (world, NULL);
-  g_auto (GStrv) lines = g_strsplit (ops, "\n", -1);
-  g_autoptr (GString) text = g_string_new (NULL);
-  for (guint i = 0; lines[i]; i++)
-    if (strstr (lines[i], " from "))
-      g_string_append_printf (text, "%s\n", lines[i]);
-  return g_strdup (text->str);
-}
-
-/* In the family that is checked alone, from each address, for uid 0 alone. */
-static void
-what_is_closed_finds_a_way_back (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
   g_autofree char *passes = firewall_lines (world, NULL);
-  g_autofree char *rules = source_lines (world);
   g_assert_cmpstr (passes, ==, "");
-  g_assert_cmpstr (rules, ==,
-                   "ip -6 rule add from fd00::2/128 priority 500 uidrange 0-0 lookup 42 protocol "
-                   "198\nip -6 rule add from fd00::3/128 priority 500 uidrange 0-0 lookup 42 "
-                   "protocol 198\n");
-}
-
-static void
-a_way_back_goes_when_it_is_not_needed (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
-  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
-  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
-  g_autofree char *nothing = source_lines (world);
-  g_assert_cmpstr (nothing, ==, "");
-  world->facts->firewall->checks[FIREWALLD].is_owned = FALSE;
-  g_autofree char *rules = source_lines (world);
-  g_assert_true (g_str_has_prefix (rules, "ip -6 rule del from fd00::2/128 "));
-  g_assert_null (strstr (rules, "add"));
-}
-
-static void
-a_chain_that_goes_on_gets_no_pass (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice");
-  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
-  world->facts->firewall->checks[BY_HAND_4].check = 12;
-  g_autofree char *passes = firewall_lines (world, NULL);
-  g_autofree char *rules = source_lines (world);
-  g_assert_cmpstr (passes, ==, "");
-  g_assert_true (g_str_has_prefix (rules, "ip -4 rule add from 10.0.0.2/32 "));
-  g_assert_null (strstr (rules, "ip -6"));
-}
-
-static void
-iptables_legacy_needs_ways_back (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice");
-  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
-  world->facts->firewall->legacy[0] = TRUE;
-  g_autofree char *rules = source_lines (world);
-  g_assert_true (g_str_has_prefix (rules, "ip -4 rule add from 10.0.0.2/32 "));
-  g_assert_null (strstr (rules, "ip -6"));
-}
-
-/* As for status run by somebody who is not root: he sees rules, but no firewall. */
-static void
-who_cannot_see_the_firewall_leaves_ways_back (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice");
-  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
-  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
-  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
-  world->facts->firewall->is_unseen = TRUE;
-  g_autofree char *rules = source_lines (world);
-  g_assert_cmpstr (rules, ==, "");
-}
-
-/* A second gateway on the same firewall, with an address of its own. */
-static void
-add_wg1 (World *world)
-{
-  CgTunnel *tunnel = world_add (world, "wg1", "Users=bob\nTable=43", 8, LINK_ALL);
-  CgPrefix address;
-  g_assert_true (cg_prefix_parse ("fd00::9", &address));
-  tunnel->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  g_array_append_val (tunnel->addresses, address);
-}
-
-/* That one has ways back does not tell that another needs some. */
-static void
-who_cannot_see_the_firewall_adds_no_ways_back (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
-  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
-  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
-  memset (world->facts->firewall->checks, 0, sizeof world->facts->firewall->checks);
-  world->facts->firewall->is_unseen = TRUE;
-  add_wg1 (world);
-  g_autofree char *rules = source_lines (world);
-  g_assert_cmpstr (rules, ==, "");
-}
-
-static void
-ways_back_of_another_gateway_are_left_alone (void)
-{
-  static const char *const wg0[] = {"wg0", NULL};
-  g_autoptr (World) world = closed_world ("Users=alice\nTable=42");
-  CgRule old = {.family = AF_INET6,
-                .protocol = CG_PROTOCOL,
-                .action = 1, /* FR_ACT_TO_TBL */
-                .priority = 500,
-                .table = 43};
-  g_assert_true (cg_prefix_parse ("fd00::7", &old.source));
-  add_wg1 (world);
-  g_array_append_val (world->facts->ways_back, old);
-  g_autofree char *ops = world_diff_text (world, wg0);
-  g_assert_nonnull (strstr (ops, "rule add from fd00::2/128 "));
-  g_assert_null (strstr (ops, "lookup 43"));
-}
-
-static void
-what_is_kept_needs_no_way_back (void)
-{
-  g_autoptr (World) world = closed_world ("Users=alice\nReversePathFilter=keep");
-  g_autofree char *rules = source_lines (world);
-  g_assert_cmpstr (rules, ==, "");
 }
 
 typedef struct {
@@ -402,19 +266,8 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall/of-no-gateway-is-for-a-run-over-all",
                    of_no_gateway_is_for_a_run_over_all);
   g_test_add_func ("/firewall/stands-as-long-as-the-way-does", stands_as_long_as_the_way_does);
-  g_test_add_func ("/firewall/what-is-closed-finds-a-way-back", what_is_closed_finds_a_way_back);
-  g_test_add_func ("/firewall/a-way-back-goes-when-it-is-not-needed",
-                   a_way_back_goes_when_it_is_not_needed);
-  g_test_add_func ("/firewall/a-chain-that-goes-on-gets-no-pass",
-                   a_chain_that_goes_on_gets_no_pass);
-  g_test_add_func ("/firewall/iptables-legacy-needs-ways-back", iptables_legacy_needs_ways_back);
-  g_test_add_func ("/firewall/who-cannot-see-the-firewall-leaves-ways-back",
-                   who_cannot_see_the_firewall_leaves_ways_back);
-  g_test_add_func ("/firewall/who-cannot-see-the-firewall-adds-no-ways-back",
-                   who_cannot_see_the_firewall_adds_no_ways_back);
-  g_test_add_func ("/firewall/ways-back-of-another-gateway-are-left-alone",
-                   ways_back_of_another_gateway_are_left_alone);
-  g_test_add_func ("/firewall/what-is-kept-needs-no-way-back", what_is_kept_needs_no_way_back);
+  g_test_add_func ("/firewall/a-table-of-its-owners-gets-no-pass",
+                   a_table_of_its_owners_gets_no_pass);
   g_test_add_func ("/firewall/a-pass-comes-back", a_pass_comes_back);
   g_test_add_func ("/firewall/broken-messages-are-read-within-their-bounds",
                    broken_messages_are_read_within_their_bounds);

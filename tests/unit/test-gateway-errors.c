@@ -46,6 +46,12 @@ static const struct ErrorCase {
      "wg0.conf: unknown group 'gateway'; all keys belong to [Gateway]"},
     {"file/unknown-key", CONFINED "PrivateKey=x\n", AT "unknown key 'PrivateKey'; " THE_KEYS},
     {"file/key-in-lower-case", CONFINED "table=7\n", AT "unknown key 'table'; write Table="},
+    {"file/key-misspelt", CONFINED "Servces=a\n",
+     AT "unknown key 'Servces'; did you mean Services=?"},
+    {"file/key-with-a-colon", CONFINED "Services:=a\n",
+     AT "unknown key 'Services:'; did you mean Services=?"},
+    {"file/key-of-another-format", CONFINED "Units=a\n",
+     AT "unknown key 'Units'; did you mean Services=?"},
     {"file/key-twice", CONFINED "Users=bob\n",
      AT "key 'Users' is given twice; keep one line, with all the words on it"},
     {"file/key-twice-with-blanks", CONFINED "  Users =bob\n",
@@ -169,6 +175,8 @@ static const struct ErrorCase {
      AT
      "Users: the user database does not answer (EIO) for 'broken'; create the user, or remove it "
      "from this line"},
+    {"users/service", USERS "alice a.service\n",
+     AT "Users: a service is no user: 'a.service'; name it in Services="},
     {"users/name-too-long", USERS HUNDRED HUNDRED HUNDRED "x\n",
      AT "Users: user name too long: '" SHOWN "0123...'; 256 bytes are the limit"},
     /* DNS=, Bypass= */
@@ -249,7 +257,8 @@ static const struct ErrorCase {
      AT "Priority: not a priority for our rules: 'high'; give a number from 1 to 32765; 500 is the "
         "default"},
     /* hostile words */
-    {"hostile/escape-in-key", CONFINED "\033Table=7\n", AT "unknown key '\\033Table'; " THE_KEYS},
+    {"hostile/escape-in-key", CONFINED "\033Table=7\n",
+     AT "unknown key '\\033Table'; did you mean Table=?"},
     {"hostile/translated-key", CONFINED "\033[31mTable=7\n",
      "wg0.conf: line 3: '\\033[31mTable' is no KEY=VALUE; a comment starts with #"},
     {"hostile/escape-in-group", CONFINED "[a\"\\b]\n",

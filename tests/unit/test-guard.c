@@ -64,6 +64,12 @@ static const TextCase text_cases[] = {
      "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; ip6 daddr { fd00::/8 } accept; jump own; "
      "goto stop; }; ",
      NULL},
+    {"bypass-around-a-server",
+     "Users=alice\nGuard=yes\nBypass=192.0.2.0/24 198.51.100.7\nDNS=192.0.2.9 198.51.100.7",
+     "10.0.0.2",
+     "oifname \"lo\" accept; jump own; ip daddr { 192.0.2.9/32 } goto stop; "
+     "ip daddr { 192.0.2.0/24, 198.51.100.7/32 } accept; jump own; ",
+     NULL},
     {"dns", "Users=alice\nGuard=yes\nDNS=10.0.0.1 fd00::1", "10.0.0.2",
      "chain questions { jump own; ip daddr { 10.0.0.1/32 } goto ways; "
      "ip6 daddr { fd00::1/128 } goto ways; goto stop; }; "

@@ -74,7 +74,7 @@ assert_done (World *world, const Kernel *kernel, guint seed)
     rules += g_array_index (kernel->rules, CgRule, i).protocol == CG_PROTOCOL;
   if (*rest)
     g_error ("scenario %u: a second run would do:\n%s", seed, rest);
-  g_assert_cmpuint (rules, ==, plan->rules->len);
+  g_assert_cmpuint (rules, ==, plan->rules->len + plan->ways_back->len);
   g_array_sort (world->facts->routes, cg_route_compare);
   g_assert_cmpuint (world->facts->routes->len, ==, plan->routes->len);
   for (guint i = 0; i < plan->routes->len; i++)

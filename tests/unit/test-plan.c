@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "servers.h"
 #include "world.h"
 
 #include <string.h>
@@ -96,6 +97,23 @@ static const struct PlanCase {
     {"bypass-while-blocked", "Bypass=10.0.0.0/8 fd77::/64\n", 0, 0,
      RULES LAST_4 "-4 route throw 10.0.0.0/8 table 42 protocol 198\n" LAST_6
                   "-6 route throw fd77::/64 table 42 metric 1024 protocol 198\n"},
+    {"server-in-a-bypass", "Bypass=10.0.0.0/8\nDNS=10.2.0.1 192.0.2.1\n", 7, LINK_ALL,
+     RULES OUT_4 "-4 route 10.2.0.1/32 dev wg0 table 42 protocol 198\n" LAST_4
+                 "-4 route prohibit 10.2.0.1/32 table 42 metric 4294967295 protocol 198\n"
+                 "-4 route throw 10.0.0.0/8 table 42 protocol 198\n" OUT_6 LAST_6},
+    {"server-in-a-bypass-ipv6", "Bypass=fd77::/64\nDNS=fd77::1 fd77::1\n", 7, LINK_ALL,
+     RULES OUT_4 LAST_4 OUT_6
+     "-6 route fd77::1/128 dev wg0 table 42 metric 1024 protocol 198\n" LAST_6
+     "-6 route prohibit fd77::1/128 table 42 metric 4294967295 protocol 198\n"
+     "-6 route throw fd77::/64 table 42 metric 1024 protocol 198\n"},
+    {"server-in-a-bypass-while-blocked", "Bypass=10.0.0.0/8\nDNS=10.2.0.1\n", 0, 0,
+     RULES LAST_4 "-4 route prohibit 10.2.0.1/32 table 42 metric 4294967295 protocol 198\n"
+                  "-4 route throw 10.0.0.0/8 table 42 protocol 198\n" LAST_6},
+    {"server-that-is-named-by-the-bypass", "Bypass=10.2.0.1 10.0.0.0/8\nDNS=10.2.0.1\n", 0, 0,
+     RULES LAST_4 "-4 route throw 10.0.0.0/8 table 42 protocol 198\n"
+                  "-4 route throw 10.2.0.1/32 table 42 protocol 198\n" LAST_6},
+    {"server-on-loopback", "Bypass=127.0.0.0/8\nDNS=127.0.0.1\n", 7, LINK_ALL,
+     RULES OUT_4 LAST_4 "-4 route throw 127.0.0.0/8 table 42 protocol 198\n" OUT_6 LAST_6},
     {"services-without-users-have-no-rule", "Users=\nServices=x.service\n", 0, 0, LAST_4 LAST_6},
     {"runs-of-uids", "Users=1600 1500 1601 1700-1800\nPriority=9\n", 0, 0,
      "-4 rule priority 9 uidrange 1500-1500 lookup 42 protocol 198\n"
@@ -123,6 +141,61 @@ plans (gconstpointer data)
   g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
   g_autofree char *text = plan_text (plan);
   g_assert_cmpstr (text, ==, test->plan);
+}
+
+/* The other end of the tunnel chose it, so Bypass= cannot mean it, even where it says the same. */
+static void
+server_of_the_tunnels_own_goes_before_any_bypass (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_wg0 (world, "Bypass=10.2.0.1\nDNS=auto\n", 7, LINK_UP | LINK_IPV4);
+  cg_servers_add (tunnel->gateway->dns, "10.2.0.1");
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autofree char *text = plan_text (plan);
+  g_assert_cmpstr (text, ==,
+                   RULES OUT_4 "-4 route 10.2.0.1/32 dev wg0 table 42 protocol 198\n" LAST_4
+                               "-4 route prohibit 10.2.0.1/32 table 42 metric 4294967295 "
+                               "protocol 198\n" LAST_6);
+}
+
+#define WAY_BACK_4 "-4 rule from 10.0.0.2/32 priority 500 uidrange 0-0 lookup 42 protocol 198\n"
+#define WAY_BACK_6 "-6 rule from fd00::2/128 priority 500 uidrange 0-0 lookup 42 protocol 198\n"
+
+static const struct WayBackCase {
+  const char *name;
+  const char *lines;
+  guint32 ifindex;
+  guint flags;
+  const char *shared; /* by an interface of no gateway; NULL: none */
+  const char *rules;
+} way_back_cases[] = {
+    {"up", "", 7, LINK_ALL, NULL, WAY_BACK_4 WAY_BACK_6},
+    {"filters-are-kept", "ReversePathFilter=keep\n", 7, LINK_ALL, NULL, WAY_BACK_4 WAY_BACK_6},
+    {"priority", "Priority=9\nIPv6=block\n", 7, LINK_ALL, NULL,
+     "-4 rule from 10.0.0.2/32 priority 9 uidrange 0-0 lookup 42 protocol 198\n"},
+    {"up-for-ipv4", "IPv6=block\n", 7, LINK_ALL, NULL, WAY_BACK_4},
+    {"up-for-ipv6", "", 7, LINK_UP | LINK_IPV6 | LINK_GLOBAL, NULL, WAY_BACK_6},
+    {"blocked", "", 7, LINK_ALL & ~LINK_UP, NULL, ""},
+    {"released", "OnDown=release\n", 7, LINK_ALL & ~LINK_UP, NULL, ""},
+    {"address-of-the-lan-too", "", 7, LINK_ALL, "10.0.0.2", WAY_BACK_6},
+};
+
+static void
+ways_back (gconstpointer data)
+{
+  const struct WayBackCase *test = data;
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = add_wg0 (world, test->lines, test->ifindex, test->flags);
+  tunnel->addresses = world_prefixes ("10.0.0.2 fd00::2");
+  tunnel->shared = test->shared ? world_prefixes (test->shared) : NULL;
+  g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < plan->ways_back->len; i++) {
+    const CgRule *rule = &g_array_index (plan->ways_back, CgRule, i);
+    g_autofree char *line = cg_rule_to_string (rule);
+    g_string_append_printf (text, "-%c rule %s\n", rule->family == AF_INET6 ? '6' : '4', line);
+  }
+  g_assert_cmpstr (text->str, ==, test->rules);
 }
 
 static void
@@ -252,6 +325,9 @@ main (int argc, char **argv)
   add_state_cases ();
   ADD_CASES ("/plan", plan_cases, plans);
   ADD_CASES ("/plan/filter", filter_cases, filters);
+  ADD_CASES ("/plan/way-back", way_back_cases, ways_back);
+  g_test_add_func ("/plan/server-of-the-tunnels-own-goes-before-any-bypass",
+                   server_of_the_tunnels_own_goes_before_any_bypass);
   g_test_add_func ("/plan/kernel-without-ipv6", kernel_without_ipv6);
   g_test_add_func ("/plan/named-are-released", named_are_released);
   g_test_add_func ("/plan/empty", empty_plan_is_empty);

@@ -89,6 +89,49 @@ refuses (gconstpointer data)
   g_assert_false (cg_prefix_parse (test->text, &prefix));
 }
 
+static const struct CoverCase {
+  const char *name;
+  const char *prefix, *address;
+  gboolean covers;
+} cover_cases[] = {
+    {"first", "10.0.0.0/8", "10.0.0.0", TRUE},
+    {"last", "10.0.0.0/8", "10.255.255.255", TRUE},
+    {"before", "10.0.0.0/8", "9.255.255.255", FALSE},
+    {"behind", "10.0.0.0/8", "11.0.0.0", FALSE},
+    {"within-a-byte", "172.16.0.0/12", "172.31.0.1", TRUE},
+    {"beside-within-a-byte", "172.16.0.0/12", "172.32.0.1", FALSE},
+    {"itself", "10.2.0.1", "10.2.0.1", TRUE},
+    {"ipv6", "fd77::/64", "fd77::1", TRUE},
+    {"other-family", "::/0", "10.2.0.1", FALSE},
+    {"longer-than-ipv4", "a00::/7", "10.2.0.1", FALSE},
+    {"other-family-likewise", "0.0.0.0/0", "::1", FALSE},
+};
+
+static void
+covers (gconstpointer data)
+{
+  const struct CoverCase *test = data;
+  CgPrefix prefix, address;
+  g_assert_true (cg_prefix_parse (test->prefix, &prefix));
+  g_assert_true (cg_prefix_parse (test->address, &address));
+  g_assert_cmpint (cg_prefix_covers (&prefix, &address), ==, test->covers);
+}
+
+static void
+knows_link_local (void)
+{
+  static const struct {
+    const char *address;
+    gboolean is;
+  } cases[] = {{"fe80::1", TRUE},  {"febf::1", TRUE},      {"fec0::1", FALSE},
+               {"fe7f::1", FALSE}, {"254.128.0.1", FALSE}, {"169.254.0.1", FALSE}};
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    CgPrefix address;
+    g_assert_true (cg_prefix_parse (cases[i].address, &address));
+    g_assert_cmpint (cg_prefix_is_link_local (&address), ==, cases[i].is);
+  }
+}
+
 static void
 knows_both_families (void)
 {
@@ -113,6 +156,8 @@ main (int argc, char **argv)
   ADD_CASES ("/prefix/parse", good_cases, parses);
   ADD_CASES ("/prefix/mask", good_cases, masks);
   ADD_CASES ("/prefix/refuse", bad_cases, refuses);
+  ADD_CASES ("/prefix/covers", cover_cases, covers);
+  g_test_add_func ("/prefix/link-local", knows_link_local);
   g_test_add_func ("/prefix/families", knows_both_families);
   return g_test_run ();
 }

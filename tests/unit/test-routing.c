@@ -164,8 +164,10 @@ knows_the_last_word (void)
   g_assert_false (cg_route_is_last_word (&route));
   route = (CgRoute){.type = RTN_UNREACHABLE, .metric = CG_METRIC_LAST};
   g_assert_false (cg_route_is_last_word (&route));
+  g_assert_false (cg_route_closes (&route));
   route = (CgRoute){.type = RTN_PROHIBIT, .metric = CG_METRIC_LAST, .destination.length = 1};
   g_assert_false (cg_route_is_last_word (&route));
+  g_assert_true (cg_route_closes (&route));
 }
 
 static void

@@ -217,6 +217,8 @@ static const struct SizeCase {
     {"route/destination-of-the-other-family", RTM_NEWROUTE, RTA_DST, 16},
     {"address/flags-too-short", RTM_NEWADDR, IFA_FLAGS, 1},
     {"address/flags-too-long", RTM_NEWADDR, IFA_FLAGS, 8},
+    {"address/own-too-short", RTM_NEWADDR, IFA_LOCAL, 3},
+    {"address/other-of-the-other-family", RTM_NEWADDR, IFA_ADDRESS, 16},
 };
 
 static struct nlmsghdr *
@@ -272,6 +274,43 @@ cut (const struct nlmsghdr *message, guint32 length)
   struct nlmsghdr *copy = g_memdup2 (message, MAX (length, sizeof *copy));
   copy->nlmsg_len = length;
   return copy;
+}
+
+/* The machine's address, the other one of the message, and what it leads to. */
+static const struct NetworkCase {
+  const char *name;
+  const char *local; /* NULL: the message has none */
+  const char *address;
+  guint8 length;
+  const char *own, *network;
+} network_cases[] = {
+    {"of-a-network", "10.64.0.2", "10.64.0.2", 24, "10.64.0.2", "10.64.0.0/24"},
+    {"other-end", "10.64.0.2", "10.9.0.1", 32, "10.64.0.2", "10.9.0.1/32"},
+    {"ipv6", NULL, "fd77::2", 64, "fd77::2", "fd77::/64"},
+    {"length-beyond-the-address", "10.64.0.2", "10.64.0.2", 255, "10.64.0.2", "10.64.0.2/32"},
+};
+
+static void
+reads_network (gconstpointer data)
+{
+  const struct NetworkCase *test = data;
+  Message space;
+  CgPrefix own, other, network;
+  g_autoptr (GArray) out = g_array_new (FALSE, TRUE, sizeof (CgAddress));
+  g_assert_true (cg_prefix_parse (test->address, &other));
+  g_assert_true (cg_prefix_parse (test->own, &own));
+  g_assert_true (cg_prefix_parse (test->network, &network));
+  struct nlmsghdr *message = mnl_nlmsg_put_header (&space);
+  cg_rtnl_get_addresses (message, other.family);
+  message->nlmsg_type = RTM_NEWADDR;
+  ((struct ifaddrmsg *) mnl_nlmsg_get_payload (message))->ifa_prefixlen = test->length;
+  mnl_attr_put (message, IFA_ADDRESS, cg_family_bytes (other.family), other.address);
+  if (test->local)
+    mnl_attr_put (message, IFA_LOCAL, cg_family_bytes (own.family), own.address);
+  g_assert_true (cg_rtnl_parse_address (message, out));
+  const CgAddress *address = &g_array_index (out, CgAddress, 0);
+  g_assert_true (cg_prefix_equal (&address->address, &own));
+  g_assert_true (cg_prefix_equal (&address->network, &network));
 }
 
 static const struct CutCase {
@@ -391,5 +430,6 @@ main (int argc, char **argv)
   g_test_add_func ("/rtnl/other-types-say-nothing", other_types_say_nothing);
   g_test_add_func ("/rtnl/other-families-say-nothing", other_families_say_nothing);
   g_test_add_func ("/rtnl/nonsense", refuses_nonsense);
+  ADD_CASES ("/rtnl/network", network_cases, reads_network);
   return g_test_run ();
 }

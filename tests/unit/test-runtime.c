@@ -169,54 +169,111 @@ what_cannot_be_kept_is_said (Directory *directory, gconstpointer data)
   g_assert_nonnull (strstr (error->message, directory->filters));
 }
 
+/* A lock that has its file if has_file. */
+static CgLock
+take_lock (const char *path, gboolean has_file)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *lacking = NULL;
+  CgLock lock = cg_runtime_lock (path, 0, &lacking, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (lock, >=, 0);
+  g_assert_true (has_file == !lacking);
+  return lock;
+}
+
+static void
+assert_locked (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *lacking = NULL;
+  g_assert_cmpint (cg_runtime_lock (path, 0, &lacking, &error), ==, CG_NO_LOCK);
+  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+  g_assert_null (lacking);
+  g_assert_nonnull (strstr (error->message, "another custom-gateway"));
+}
+
 static void
 lock_keeps_others_out (Directory *directory, gconstpointer data)
 {
   (void) data;
-  g_autoptr (GError) error = NULL;
-  CgLock lock = cg_runtime_lock (directory->path, 0, &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (lock, >=, 0);
-  g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
-  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
-  g_assert_nonnull (strstr (error->message, "another custom-gateway"));
-  close (lock);
+  CgLock lock = take_lock (directory->path, TRUE);
+  assert_locked (directory->path);
+  cg_lock_release (lock);
 }
 
 static void
 lock_is_free_again (Directory *directory, gconstpointer data)
 {
   (void) data;
-  for (int i = 0; i < 3; i++) {
-    g_autoptr (GError) error = NULL;
-    CgLock lock = cg_runtime_lock (directory->path, 0, &error);
-    g_assert_no_error (error);
-    close (lock);
-  }
+  for (int i = 0; i < 3; i++)
+    cg_lock_release (take_lock (directory->path, TRUE));
 }
 
 static void
 lock_creates_its_directory (Directory *directory, gconstpointer data)
 {
   (void) data;
-  g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (directory->path, "a", "b", NULL);
-  CgLock lock = cg_runtime_lock (path, 0, &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (lock, >=, 0);
-  close (lock);
+  cg_lock_release (take_lock (path, TRUE));
   g_assert_true (g_file_test (path, G_FILE_TEST_IS_DIR));
 }
 
+/* What may lie in the place of the lock file: by name. */
 static void
-lock_follows_no_link (Directory *directory, gconstpointer data)
+put_in_the_way (const char *path, const char *kind)
+{
+  if (g_str_equal (kind, "link"))
+    g_assert_cmpint (symlink ("elsewhere", path), ==, 0);
+  else if (g_str_equal (kind, "fifo"))
+    g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  else
+    g_assert_cmpint (g_mkdir (path, 0755), ==, 0);
+}
+
+/* Root has it without the file, so that somebody is confined all the same; and the next run waits,
+ * whether it finds the file or not. */
+static void
+lock_needs_no_file (Directory *directory, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (directory->path, "lock", NULL);
+  g_autofree char *elsewhere = g_build_filename (directory->path, "elsewhere", NULL);
+  if (geteuid () != 0) {
+    g_test_skip ("for root");
+    return;
+  }
+  put_in_the_way (path, data);
+  CgLock lock = take_lock (directory->path, FALSE);
+  g_assert_false (g_file_test (elsewhere, G_FILE_TEST_EXISTS));
+  assert_locked (directory->path);
+  g_assert_cmpint (g_remove (path), ==, 0);
+  assert_locked (directory->path);
+  cg_lock_release (lock);
+  cg_lock_release (take_lock (directory->path, TRUE));
+}
+
+/* Where others may write they may put anything in the place of what is kept. */
+static void
+lock_trusts_only_a_directory_of_ours (Directory *directory, gconstpointer data)
 {
   (void) data;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *path = g_build_filename (directory->path, "lock", NULL);
-  g_assert_cmpint (symlink ("elsewhere", path), ==, 0);
-  g_assert_cmpint (cg_runtime_lock (directory->path, 0, &error), ==, -1);
-  g_assert_error (error, CG_ERROR, CG_ERROR_FAILED);
+  if (geteuid () != 0) {
+    g_test_skip ("for root");
+    return;
+  }
+  g_assert_cmpint (g_chmod (directory->path, 0777), ==, 0);
+  cg_lock_release (take_lock (directory->path, FALSE));
+}
+
+/* Two runtime directories have nothing to do with each other. */
+static void
+lock_is_one_of_its_directory (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  g_autofree char *path = g_build_filename (directory->path, "other", NULL);
+  CgLock lock = take_lock (directory->path, TRUE);
+  cg_lock_release (take_lock (path, TRUE));
+  cg_lock_release (lock);
 }
 
 static void
@@ -230,10 +287,18 @@ no_such_interface_has_no_filter (void)
 }
 
 static void
-add (const char *name, void (*story) (Directory *directory, gconstpointer data))
+add_with (const char *name,
+          const char *word,
+          void (*story) (Directory *directory, gconstpointer data))
 {
   g_autofree char *path = g_strconcat ("/runtime/", name, NULL);
-  g_test_add (path, Directory, NULL, set_up, story, tear_down);
+  g_test_add (path, Directory, word, set_up, story, tear_down);
+}
+
+static void
+add (const char *name, void (*story) (Directory *directory, gconstpointer data))
+{
+  add_with (name, NULL, story);
 }
 
 int
@@ -250,7 +315,11 @@ main (int argc, char **argv)
   add ("lock/keeps-others-out", lock_keeps_others_out);
   add ("lock/is-free-again", lock_is_free_again);
   add ("lock/creates-its-directory", lock_creates_its_directory);
-  add ("lock/follows-no-link", lock_follows_no_link);
+  add ("lock/is-one-of-its-directory", lock_is_one_of_its_directory);
+  add ("lock/trusts-only-a-directory-of-ours", lock_trusts_only_a_directory_of_ours);
+  add_with ("lock/needs-no-file/link", "link", lock_needs_no_file);
+  add_with ("lock/needs-no-file/fifo", "fifo", lock_needs_no_file);
+  add_with ("lock/needs-no-file/directory", "directory", lock_needs_no_file);
   g_test_add_func ("/runtime/sysctl/no-such-interface", no_such_interface_has_no_filter);
   return g_test_run ();
 }

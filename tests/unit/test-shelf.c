@@ -72,7 +72,8 @@ static void
 assert_reload (World *world, const char *expected)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config =
+      cg_shelf_reload (world->shelf, world->path, NULL, cg_user_lookup, &error);
   g_assert_no_error (error);
   g_autofree char *found = describe (config);
   g_assert_cmpstr (found, ==, expected);
@@ -121,7 +122,8 @@ one_that_never_was_good_has_nothing_to_keep (World *world, gconstpointer data)
   put (world, "a.conf", BAD);
   assert_reload (world, "a! ");
   put (world, "\xff.conf", BAD); /* a GVariant has no such strings */
-  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, NULL);
+  g_autoptr (CgConfig) config =
+      cg_shelf_reload (world->shelf, world->path, NULL, cg_user_lookup, NULL);
   g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
   g_assert_cmpuint (g_variant_n_children (shelf), ==, 2);
 }
@@ -134,7 +136,8 @@ the_old_one_gives_way_to_a_new_one_with_its_uid (World *world, gconstpointer dat
   assert_reload (world, "a:1500 ");
   put (world, "a.conf", BAD);
   put (world, "b.conf", GOOD);
-  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, cg_user_lookup, NULL);
+  g_autoptr (CgConfig) config =
+      cg_shelf_reload (world->shelf, world->path, NULL, cg_user_lookup, NULL);
   g_autofree char *found = describe (config);
   g_assert_cmpstr (found, ==, "b:1500 a! a! ");
   g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
@@ -165,7 +168,8 @@ a_user_whom_nobody_knows_any_more_stays (World *world, gconstpointer data)
 {
   (void) data;
   put (world, "a.conf", "[Gateway]\nUsers=alice 1600-1700\n");
-  g_autoptr (CgConfig) config = cg_shelf_reload (world->shelf, world->path, somebody_is_1500, NULL);
+  g_autoptr (CgConfig) config =
+      cg_shelf_reload (world->shelf, world->path, NULL, somebody_is_1500, NULL);
   g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_shelf_new (config));
   g_autoptr (CgConfig) kept = cg_shelf_load (shelf, world->path, nobody_answers);
   g_autofree char *found = describe (kept);
@@ -176,7 +180,7 @@ a_user_whom_nobody_knows_any_more_stays (World *world, gconstpointer data)
 
   g_autoptr (GVariant) next = g_variant_ref_sink (cg_shelf_new (kept));
   g_assert_true (g_variant_equal (shelf, next));
-  g_autoptr (CgConfig) read = cg_shelf_reload (shelf, world->path, nobody_answers, NULL);
+  g_autoptr (CgConfig) read = cg_shelf_reload (shelf, world->path, NULL, nobody_answers, NULL);
   g_autofree char *reread = describe (read);
   g_assert_cmpstr (reread, ==, "a:1500 a! ");
 }
@@ -186,7 +190,7 @@ a_directory_that_cannot_be_read (World *world, gconstpointer data)
 {
   (void) data;
   g_autoptr (GError) error = NULL;
-  g_assert_null (cg_shelf_reload (world->shelf, "/nonexistent", cg_user_lookup, &error));
+  g_assert_null (cg_shelf_reload (world->shelf, "/nonexistent", NULL, cg_user_lookup, &error));
   g_assert_error (error, CG_ERROR, CG_ERROR_CONFIG);
   g_autoptr (CgConfig) kept = cg_shelf_load (world->shelf, "/nonexistent", cg_user_lookup);
   g_assert_false (cg_config_is_complete (kept)); /* what is attached there is not known */

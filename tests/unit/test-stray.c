@@ -38,6 +38,7 @@ static const Case cases[] = {
     {"bypass", 1500, "192.0.2.2", "198.51.100.9", 0, FALSE},
     {"beside-the-bypass", 1500, "192.0.2.2", "198.51.101.9", 0, TRUE},
     {"bypass-ipv6", 1500, "2001:db8:1::2", "2001:db8:7::9", 0, FALSE},
+    {"server-in-the-bypass", 1500, "192.0.2.2", "198.51.100.53", 0, TRUE},
     {"this-machine", 1500, "192.0.2.2", "192.0.2.2", 0, FALSE},
     {"this-machine-ipv6", 1500, "2001:db8:1::2", "2001:db8:1::2", 0, FALSE},
     {"not-of-this-machine-by-another-type", 1500, "192.0.2.2", "192.0.2.255", 0, TRUE},
@@ -78,7 +79,8 @@ is_it_a_stray (gconstpointer data)
   g_autoptr (GArray) held = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   const CgPrefix of_tunnel[] = {address ("10.64.0.2"), address ("fd00:64::2")};
   CgTunnel *tunnel = world_add (
-      world, "wg0", "Users=1500-1504\nBypass=198.51.100.0/24 2001:db8:7::/64", 7, LINK_ALL);
+      world, "wg0", "Users=1500-1504\nBypass=198.51.100.0/24 2001:db8:7::/64\nDNS=198.51.100.53", 7,
+      LINK_ALL);
   g_array_append_vals (held, of_tunnel, G_N_ELEMENTS (of_tunnel));
   tunnel->held = held;
   const CgSocket socket = {.uid = one->uid,

@@ -7,6 +7,7 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
+#include "servers.h"
 #include "world.h"
 
 static const char *const all[] = {NULL};
@@ -18,9 +19,26 @@ static const struct DnsCase {
   const char *pattern;     /* NULL: no warning */
 } dns_cases[] = {
     {"system-is-local", "Users=alice\n", "nameserver 127.0.0.53\n",
-     "wg0: names are asked for past the tunnel: */etc/resolv.conf names 127.0.0.53*"},
-    {"second-is-local", "Users=alice\n", "nameserver 192.0.2.1\nnameserver ::1\n", "wg0: * ::1,*"},
-    {"system-is-elsewhere", "Users=alice\n", "nameserver 192.0.2.1\n", NULL},
+     "wg0: names are asked for past the tunnel: */etc/resolv.conf names 127.0.0.53, on this "
+     "machine, *(now 192.0.2.1, 192.0.2.7)* give DNS="},
+    {"second-is-local", "Users=alice\n", "nameserver 198.51.100.1\nnameserver ::1\n",
+     "wg0: * ::1, on this machine, and the resolver there asks others as another user, *"},
+    {"system-is-the-lans-address", "Users=alice\n", "nameserver 192.0.2.2\n",
+     "wg0: * 192.0.2.2, on this machine, *"},
+    {"system-is-the-tunnels-address", "Users=alice\n", "nameserver 10.64.0.2\n",
+     "wg0: * 10.64.0.2, on this machine, *"},
+    {"system-is-in-a-bypass", "Users=alice\nBypass=192.0.2.0/24\n", "nameserver 192.0.2.1\n",
+     "wg0: names are asked for past the tunnel: /etc/resolv.conf names 192.0.2.1, to which "
+     "Bypass=192.0.2.0/24 leads; give DNS="},
+    {"system-is-the-lans-router", "Users=alice\n", "nameserver 192.0.2.1\n",
+     "wg0: names may not be found: /etc/resolv.conf names 192.0.2.1, of the local network "
+     "192.0.2.0/24, and questions to it go into the tunnel; give DNS="},
+    {"system-is-the-lans-router-ipv6", "Users=alice\n", "nameserver 2001:db8:1::1\n",
+     "wg0: names may not be found: * of the local network 2001:db8:1::/64, *"},
+    {"system-is-of-one-interface", "Users=alice\n", "nameserver fe80::1%eth0\n",
+     "wg0: names may not be found: /etc/resolv.conf names fe80::1%eth0, of one interface alone, *"},
+    {"system-is-in-the-tunnel", "Users=alice\n", "nameserver 10.64.0.1\n", NULL},
+    {"system-is-elsewhere", "Users=alice\n", "nameserver 198.51.100.1\n", NULL},
     {"users-read-the-systems", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n",
      "wg0: the programs of Users= *192.0.2.1*"},
     {"guard-holds-a-local-one", "Users=alice\nGuard=yes\nDNS=10.0.0.1\n", "nameserver ::1\n",
@@ -29,20 +47,58 @@ static const struct DnsCase {
      NULL},
     {"no-guard", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 127.0.0.1\n",
      "wg0: with Guard=no *127.0.0.1*"},
+    {"no-guard-and-the-lans-address", "Users=alice\nGuard=no\nDNS=10.0.0.1\n",
+     "nameserver 192.0.2.2\n", "wg0: with Guard=no *192.0.2.2*"},
     {"no-guard-needed", "Users=alice\nGuard=no\nDNS=10.0.0.1\n", "nameserver 192.0.2.1\n", NULL},
+    {"bypass-around-a-server", "Users=alice\nDNS=10.0.0.1\nBypass=10.0.0.0/8\n", "",
+     "wg0: Bypass=10.0.0.0/8 covers the name server 10.0.0.1, which is reached through the tunnel "
+     "all the same, and by no other way; *name 10.0.0.1 itself in Bypass="},
+    {"bypass-is-the-server", "Users=alice\nDNS=10.0.0.1\nBypass=10.0.0.1\n", "",
+     "wg0: names are asked for past the tunnel: Bypass= names the server 10.0.0.1 of DNS= itself"},
+    {"server-on-loopback", "Users=alice\nDNS=127.0.0.1\nBypass=127.0.0.0/8\n", "", NULL},
 };
+
+static void
+add_address (World *world, guint32 ifindex, const char *address, const char *network)
+{
+  CgAddress one = {.ifindex = ifindex};
+  g_assert_true (cg_prefix_parse (address, &one.address));
+  g_assert_true (cg_prefix_parse (network, &one.network));
+  g_array_append_val (world->facts->addresses, one);
+}
 
 static void
 warns_of_dns (gconstpointer data)
 {
   const struct DnsCase *test = data;
   g_autoptr (World) world = world_new ();
-  world_add (world, "wg0", test->lines, 0, 0);
+  world_add (world, "wg0", test->lines, 7, LINK_ALL);
+  add_address (world, 1, "127.0.0.1", "127.0.0.0/8");
+  add_address (world, 2, "192.0.2.2", "192.0.2.0/24");
+  add_address (world, 2, "2001:db8:1::2", "2001:db8:1::/64");
+  add_address (world, 3, "10.64.0.9", "10.64.0.0/10");
+  add_address (world, 7, "10.64.0.2", "10.64.0.0/24");
   cg_resolvconf_parse (test->resolv_conf, world->facts->resolvers);
+  cg_resolvconf_parse_zoned (test->resolv_conf, world->facts->zoned);
+  cg_resolvconf_parse ("nameserver 192.0.2.1\nnameserver 192.0.2.7\n", world->facts->upstream);
   g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
   g_assert_cmpuint (warnings->len, ==, test->pattern ? 1 : 0);
-  if (test->pattern)
-    g_assert_true (g_pattern_match_simple (test->pattern, warnings->pdata[0]));
+  if (test->pattern && !g_pattern_match_simple (test->pattern, warnings->pdata[0]))
+    g_test_fail_printf ("'%s' is not '%s'", (char *) warnings->pdata[0], test->pattern);
+}
+
+/* The tunnel's other end chose it, so there is nothing to write into Bypass=. */
+static void
+warns_of_a_pushed_server_in_a_bypass (void)
+{
+  g_autoptr (World) world = world_new ();
+  CgTunnel *tunnel = world_add (world, "wg0", "Users=alice\nDNS=auto\nBypass=10.0.0.1\n", 0, 0);
+  cg_servers_add (tunnel->gateway->dns, "10.0.0.1 10.0.0.2");
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_cmpstr (warnings->pdata[0], ==,
+                   "wg0: Bypass=10.0.0.1/32 covers the name server 10.0.0.1, which is reached "
+                   "through the tunnel all the same, and by no other way");
 }
 
 static const struct RuleCase {
@@ -175,6 +231,7 @@ main (int argc, char **argv)
   g_test_set_nonfatal_assertions ();
   ADD_CASES ("/warnings/dns", dns_cases, warns_of_dns);
   ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
+  g_test_add_func ("/warnings/pushed-server-in-a-bypass", warns_of_a_pushed_server_in_a_bypass);
   g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
   g_test_add_func ("/warnings/tunnel-that-does-not-go-with-the-guard",
                    warns_of_a_tunnel_that_does_not_go_with_the_guard);

@@ -62,6 +62,19 @@ world_add (World *world, const char *name, const char *lines, guint32 ifindex, g
   return &g_array_index (tunnels, CgTunnel, tunnels->len - 1);
 }
 
+GArray *
+world_prefixes (const char *text)
+{
+  GArray *prefixes = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  for (char **word = words; *word; word++) {
+    CgPrefix prefix;
+    g_assert_true (cg_prefix_parse (*word, &prefix));
+    g_array_append_val (prefixes, prefix);
+  }
+  return prefixes;
+}
+
 void
 world_add_bad (World *world, const char *name)
 {
@@ -87,6 +100,7 @@ world_install (World *world, const CgPlan *plan)
   /* what a plan holds has no message, so that copies need no care */
   g_array_append_vals (world->facts->rules, plan->rules->data, plan->rules->len);
   g_array_append_vals (world->facts->routes, plan->routes->data, plan->routes->len);
+  g_array_append_vals (world->facts->ways_back, plan->ways_back->data, plan->ways_back->len);
 }
 
 static void

@@ -33,6 +33,9 @@ enum {
 CgTunnel *
 world_add (World *world, const char *name, const char *lines, guint32 ifindex, guint flags);
 
+/* An array of CgPrefix of the words of a text, which the caller owns. */
+GArray *world_prefixes (const char *text);
+
 /* Adds a file that is not in force. */
 void world_add_bad (World *world, const char *name);
 

@@ -130,6 +130,12 @@ def ip(*arguments: str) -> list[dict]:
 
 
 def rules(family: int) -> list[dict]:
+    """Our rules that confine."""
+    return [rule for rule in all_rules(family) if rule["src"] == "all"]
+
+
+def all_rules(family: int) -> list[dict]:
+    """Also those for answers, which are from the tunnels' addresses and confine nobody."""
     return [rule for rule in ip(f"-{family}", "rule") if rule.get("protocol") in OURS]
 
 
@@ -172,7 +178,7 @@ def nobody_is_confined() -> bool:
 
 
 def nothing_is_left() -> bool:
-    return not guards() and not any(rules(family) or routes(family) for family in (4, 6))
+    return not guards() and not any(all_rules(family) or routes(family) for family in (4, 6))
 
 
 # What must hold, in the kernel and for those who ask

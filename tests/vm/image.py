@@ -24,13 +24,13 @@ PACKAGES = [
     # a machine that boots; initramfs-tools by name, because the newest would take dracut
     "systemd-sysv", "dbus", "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools",
     # the project's libraries
-    "libmnl0", "libnm0", "libnftables1",
+    "libmnl0", "libnm0", "libnftables1", "libbpf1",
     # what sets tunnels up
     "network-manager", "network-manager-openvpn", "openvpn", "networkd-dispatcher", "wireguard-tools",
     # what answers for names, and whoever else asks in a program's stead
     "dnsmasq-base", "systemd-resolved", "libnss-resolve", "nscd", "avahi-daemon", "libnss-mdns",
     # what the tests use
-    "bind9-dnsutils", "iproute2", "nftables", "openssl", "procps", "python3", "python3-pytest",
+    "bind9-dnsutils", "bpftool", "iproute2", "nftables", "openssl", "procps", "python3", "python3-pytest",
     "tcpdump",
 ]
 # Nobody reads manuals there, and a third of the files makes a faster disk.

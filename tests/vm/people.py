@@ -22,12 +22,13 @@ WAYS = {"192.0.2.2": "lan", "2001:db8:1::2": "lan",
         "10.64.0.2": "wg0", "fd00:64:a0::2": "wg0", "10.65.0.2": "vpn", "fd00:65:a0::1000": "vpn"}
 BLOCKED = "EACCES"
 
-# Counts what leaves by the LAN after all routing is done.
-WATCH = f"""table inet watch {{
+# Counts what leaves by the LAN's device, behind all that may still drop it.
+WATCH = f"""table netdev watch {{
   chain out {{
-    type filter hook postrouting priority 300
-    oifname eth0 udp dport {PORTS[CONFINED]} counter
-    oifname eth0 udp dport {PORTS[OTHER]} counter
+    type filter hook egress device eth0 priority 0
+    udp dport {PORTS[CONFINED]} counter
+    udp dport {PORTS[OTHER]} counter
+    ip protocol icmp counter
   }}
 }}"""
 
@@ -39,10 +40,10 @@ def start_watching() -> None:
 
 
 def left_by_lan() -> dict[str, int]:
-    """How many packets of each user have, so far."""
-    listing = json.loads(subprocess.check_output(["nft", "-j", "list", "table", "inet", "watch"]))
+    """How many packets of each user have, so far, and how many of ICMP."""
+    listing = json.loads(subprocess.check_output(["nft", "-j", "list", "table", "netdev", "watch"]))
     rules = [item["rule"]["expr"] for item in listing["nftables"] if "rule" in item]
-    return {user: rule[-1]["counter"]["packets"] for user, rule in zip(PORTS, rules)}
+    return {what: rule[-1]["counter"]["packets"] for what, rule in zip([*PORTS, "icmp"], rules)}
 
 
 def uid(user: str) -> int:
@@ -119,6 +120,16 @@ def send_from(port: int, server: str, to: int, user: str = CONFINED, address: st
                 return errno.errorcode[error.errno]
 
     return Child(user, send).result()
+
+
+def send_to(server: str, port: int, text: bytes) -> str:
+    """One datagram, by whatever way the kernel chooses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.sendto(text, (server, port))
+            return "sent"
+        except OSError as error:
+            return errno.errorcode[error.errno]
 
 
 def answers() -> dict[int, tuple[str, str]]:

@@ -31,8 +31,8 @@ SERVER = HERE.parent / "netns" / "server.py"  # the laboratory of namespaces has
 def install(build: pathlib.Path, destination: pathlib.Path) -> None:
     """The project as a package would put it there."""
     if not (build / "build.ninja").exists():
-        subprocess.run(["meson", "setup", build, PROJECT, "--prefix", "/usr"], check=True,
-                       stdout=sys.stderr)
+        subprocess.run(["meson", "setup", build, PROJECT, "--prefix", "/usr", "-Dtests=false"],
+                       check=True, stdout=sys.stderr)
     subprocess.run(["ninja", "-C", build], check=True, stdout=sys.stderr)
     subprocess.run(["meson", "install", "-C", build, "--quiet", "--no-rebuild"], check=True,
                    stdout=sys.stderr, env={**os.environ, "DESTDIR": str(destination)})

@@ -119,7 +119,7 @@ def test_what_stopped_services_still_had_to_say_does_not_leave_by_the_lan(no_uni
         sh("nft -f /run/last.nft")
         wait_until("another try, by both families", lambda: all(last_packets("tried")), 120)
         assert last_packets("left") == [0, 0]
-        assert guest.status("wg0")["guard"]["state"] == "on"
+        assert guest.status("wg0")["guard"]["state"] == "idle"
         sh("custom-gateway status", "custom-gateway remove wg0")
         assert guest.nothing_is_left()
     finally:

@@ -31,7 +31,7 @@ def test_the_units_may_do_all_that_is_to_be_done(no_units):
         sh("systemctl restart custom-gateway.service")
         services.tunnel_up(no_units)
         wait_for("custom-gateway@wg0", "active")
-        sh("ip rule flush", "nft delete table inet custom-gateway-wg0",
+        sh("ip rule flush", "nft delete table inet custom-gateway",
            "sysctl -qw net.ipv4.conf.wg0.rp_filter=1",
            "ip rule add pref 32766 lookup main", "ip rule add pref 32767 lookup default")
         sh("systemctl reload custom-gateway@wg0")

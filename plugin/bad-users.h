@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "facts.h"
+
+/* The users of bad files that no last good file tells of: they are confined to nothing, which
+ * blocks them, until the file is mended. Whom bad-words.h finds in it. */
+
+/* The uids that are held already, normalised: in each family a rule of ours leads them to a table
+ * with a last word of ours. What stands stays. The caller owns the result. */
+GArray *cg_bad_users_held (const CgFacts *facts);
+
+/* Adds to the config, behind cg_resolve(), a gateway without an interface for each bad file (or,
+ * with names, for those named) that has no gateway in it: with the uids that the file names, but
+ * those of held and those of other gateways. No gateway if that leaves none. Says whom it blocks.
+ * It has the file's name or, if no gateway can be called so, one made from it. */
+void cg_bad_users_confine (CgConfig *config,
+                           const char *const *names,
+                           const GArray *held,
+                           CgUserLookup lookup);
+
+/* The name of that gateway, which the caller owns: file is the file's without ".conf". */
+char *cg_bad_users_name (const char *file);
+
+/* The uids of bad files that are held, likewise: by rules of ours to tables that are no gateway's.
+ * The caller owns the result. */
+GArray *cg_bad_users_standing (const CgFacts *facts);
