@@ -300,15 +300,21 @@ read_self (const CgBpfGuard *fds, struct cg_self *self)
 }
 
 static gboolean
+has_maps (const Guard *guard)
+{
+  for (guint i = 0; i < CG_N_ALL_MAPS; i++)
+    if (guard->fds.maps[i] < 0)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 is_complete (const Guard *guard)
 {
   for (guint i = 0; i < CG_N_HOOKS; i++)
     if (guard->fds.programs[i] < 0)
       return FALSE;
-  for (guint i = 0; i < CG_N_ALL_MAPS; i++)
-    if (guard->fds.maps[i] < 0)
-      return FALSE;
-  return TRUE;
+  return has_maps (guard);
 }
 
 static gboolean
@@ -370,6 +376,15 @@ open_maps_of (int program, CgBpfGuard *fds)
     else if (fd >= 0)
       close (fd);
   }
+}
+
+/* A map whose pin was lost is found by the programs that use it, which takes CAP_SYS_ADMIN. */
+static void
+find_maps (Guard *guard)
+{
+  for (guint i = 0; i < CG_N_HOOKS; i++)
+    if (guard->fds.programs[i] >= 0 && !has_maps (guard))
+      open_maps_of (guard->fds.programs[i], &guard->fds);
 }
 
 static guint32
@@ -443,6 +458,8 @@ static gboolean
 find_guards (const Place *place, GArray *guards)
 {
   find_pinned (place, guards);
+  for (guint i = 0; i < guards->len; i++)
+    find_maps (&g_array_index (guards, Guard, i));
   for (guint hook = 0; hook < CG_N_HOOKS; hook++) {
     guint32 ids[MAX_PROGRAMS];
     guint count;
@@ -690,9 +707,10 @@ cg_bpf_unload (gboolean all, GError **error)
       continue;
     if (!detach (&place, guard, error))
       return FALSE;
-    if (!kept || guard->version != kept->version)
-      unpin (&place, guard->version);
+    unpin (&place, guard->version);
   }
+  if (kept) /* the pins may have been those of another one */
+    pin_all (&place, kept);
   return TRUE;
 }
 
