@@ -78,6 +78,8 @@ typedef struct {
   GArray *tunnel_ports;        /* guint16: UDP ports of tunnels in the kernel */
   CgGuardFound *guard;         /* in BPF */
   CgTableFound table;          /* in nftables */
+  GArray *former;              /* CgPrefix: addresses in that table that no tunnel holds now */
+  GArray *former_homes;        /* CgHome: the interfaces that have these now */
   CgSavedTable saved_table;    /* as we wrote it */
   CgNetlink *nft;              /* by which that was looked at, open until all is done: see nft.h */
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */

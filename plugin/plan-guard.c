@@ -208,7 +208,7 @@ wide_text (const CgFacts *facts, const GArray *guarded, const GArray *others)
     cg_uids_normalise (more.uids);
     g_array_append_val (wide, more);
   }
-  return cg_guard_text (wide, others);
+  return cg_guard_text (wide, facts->former, facts->former_homes, others);
 }
 
 static void
@@ -217,7 +217,7 @@ plan_table (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
   g_autoptr (GArray) others = cg_facts_guard_by_uid (facts) ? list_others (facts) : NULL;
   if (guarded->len == 0 && (!others || others->len == 0))
     return;
-  plan->table_text = cg_guard_text (guarded, others);
+  plan->table_text = cg_guard_text (guarded, facts->former, facts->former_homes, others);
   if (others)
     plan->table_wide = wide_text (facts, guarded, others);
   if (g_strcmp0 (plan->table_wide, plan->table_text) == 0)

@@ -52,7 +52,9 @@ text_of (World *world, guint n, const CgUidRange *by_uid, guint n_uids)
   g_autoptr (GArray) others = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   if (n_uids > 0)
     g_array_append_vals (others, by_uid, n_uids);
-  return cg_guard_text (guarded, by_uid ? others : NULL);
+  g_autoptr (GArray) former = world_prefixes ("");
+  g_autoptr (GArray) homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
+  return cg_guard_text (guarded, former, homes, by_uid ? others : NULL);
 }
 
 static char *
@@ -296,6 +298,23 @@ equal_facts_give_equal_texts (void)
   g_assert_cmpstr (first, ==, second);
 }
 
+/* An address of a tunnel whose file is bad now: what has no socket is dropped, but where the
+ * address is by now. */
+static void
+an_address_that_no_tunnel_holds_stays (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (GArray) guarded = guarded_of (world, 0);
+  g_autoptr (GArray) former = world_prefixes ("10.64.9.2");
+  g_autoptr (GArray) homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
+  const CgHome home = {.address = g_array_index (former, CgPrefix, 0), .ifname = "eth7"};
+  g_array_append_val (homes, home);
+  g_autofree char *text = cg_guard_text (guarded, former, homes, NULL);
+  HAS (text, "set addresses4 { type ipv4_addr; elements = { 10.64.9.2 }; }; ");
+  HAS (text, "set former4 { type ipv4_addr; elements = { 10.64.9.2 }; }; ");
+  HAS (text, "set homes4 { type ipv4_addr . ifname; elements = { 10.64.9.2 . \"eth7\" }; }; ");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -316,5 +335,6 @@ main (int argc, char **argv)
                    by_uid_what_the_kernel_has_wrapped_is_known_by_its_priority);
   g_test_add_func ("/guard-table/one-transaction", what_stood_is_emptied_in_the_same_transaction);
   g_test_add_func ("/guard-table/pure", equal_facts_give_equal_texts);
+  g_test_add_func ("/guard-table/former-of-none", an_address_that_no_tunnel_holds_stays);
   return g_test_run ();
 }
