@@ -17,6 +17,8 @@ add_op (GArray *ops, CgStep step, const CgGuardOp *guard)
 typedef struct {
   GArray *ops;
   GArray *released; /* CgOp of CG_STEP_UNGUARD, to be done the other way round: uids first */
+  GArray *bypasses; /* CgOp of CG_STEP_OPEN_GUARD, likewise: the longest prefixes first */
+  const GArray *found;
   const CgFacts *facts;
   const CgScope *scope;
   gboolean everything; /* the guard is to be filled anew, whatever the run is about */
@@ -61,7 +63,87 @@ change_gateway (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *foun
     add_entry (walk, CG_STEP_OPEN_GUARD, wanted, TRUE);
 }
 
-/* Of the rest an entry lets something pass, but for those that hold uids and ports. */
+/* A packet must never find a wider bypass in place of its own, which leads by another interface:
+ * what changes is closed until all that is narrower stands. */
+static void
+close_bypass (Walk *walk, const CgGuardEntry *found)
+{
+  CgGuardEntry closed = *found;
+  closed.value.number = CG_BYPASS_NONE;
+  if (!cg_entry_has_same_value (&closed, found))
+    add_entry (walk, CG_STEP_GUARD, &closed, TRUE);
+}
+
+static void
+add_bypass_op (Walk *walk, const CgGuardEntry *entry, gboolean is_set)
+{
+  GArray *ops = walk->ops;
+  walk->ops = walk->bypasses;
+  add_entry (walk, CG_STEP_OPEN_GUARD, entry, is_set);
+  walk->ops = ops;
+}
+
+static void
+set_bypass (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *found)
+{
+  if (wanted->value.number == CG_BYPASS_NONE) {
+    add_entry (walk, CG_STEP_GUARD, wanted, TRUE);
+    return;
+  }
+  if (found)
+    close_bypass (walk, found);
+  add_bypass_op (walk, wanted, TRUE);
+}
+
+/* What was found may have any length, and one below that of a table is around several of them. */
+static gboolean
+is_inside (const CgGuardEntry *part, const CgGuardEntry *whole)
+{
+  const struct cg_bypass_key *inner = &part->key.bypass, *outer = &whole->key.bypass;
+  if (whole->map != CG_MAP_BYPASSES || outer->length >= inner->length)
+    return FALSE;
+  const guint32 bits = CLAMP (outer->length, 32, 160) - 32;
+  if (outer->length >= 32 && outer->table != inner->table)
+    return FALSE;
+  for (guint32 bit = 0; bit < bits; bit++)
+    if ((inner->destination.bytes[bit / 8] ^ outer->destination.bytes[bit / 8]) & (0x80 >> bit % 8))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+delete_bypass (Walk *walk, const CgGuardEntry *found)
+{
+  for (guint i = 0; i < walk->found->len; i++) {
+    if (!is_inside (found, &g_array_index (walk->found, CgGuardEntry, i)))
+      continue;
+    close_bypass (walk, found);
+    add_bypass_op (walk, found, FALSE);
+    return;
+  }
+  add_entry (walk, CG_STEP_GUARD, found, FALSE);
+}
+
+static void
+add_bypass_ops (const Walk *walk)
+{
+  static const int works[] = {CG_GUARD_SET, CG_GUARD_DELETE};
+  for (guint i = 0; i < G_N_ELEMENTS (works); i++)
+    for (guint j = walk->bypasses->len; j-- > 0;) {
+      const CgOp *op = &g_array_index (walk->bypasses, CgOp, j);
+      if ((int) op->guard.work == works[i])
+        g_array_append_val (walk->ops, *op);
+    }
+}
+
+/* An address or a server with a flag more lets less pass. */
+static CgStep
+step_of_flags (const CgGuardEntry *wanted, const CgGuardEntry *found)
+{
+  return found && (wanted->value.number & ~found->value.number) ? CG_STEP_GUARD
+                                                                : CG_STEP_OPEN_GUARD;
+}
+
 static void
 set_entry (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *found)
 {
@@ -77,8 +159,10 @@ set_entry (Walk *walk, const CgGuardEntry *wanted, const CgGuardEntry *found)
     break;
   case CG_MAP_ADDRESSES:
   case CG_MAP_SERVERS:
+    add_entry (walk, step_of_flags (wanted, found), wanted, TRUE);
+    break;
   case CG_MAP_BYPASSES:
-    add_entry (walk, CG_STEP_OPEN_GUARD, wanted, TRUE);
+    set_bypass (walk, wanted, found);
     break;
   case CG_N_MAPS:
     break;
@@ -96,8 +180,10 @@ delete_entry (Walk *walk, const CgGuardEntry *found)
     break;
   case CG_MAP_ADDRESSES:
   case CG_MAP_SERVERS:
-  case CG_MAP_BYPASSES:
     add_entry (walk, CG_STEP_GUARD, found, FALSE);
+    break;
+  case CG_MAP_BYPASSES:
+    delete_bypass (walk, found);
     break;
   case CG_N_MAPS:
     break;
@@ -127,7 +213,14 @@ diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSc
   const CgGuardFound *guard = facts->guard;
   const gboolean is_wanted = plan->entries->len > 0;
   g_autoptr (GArray) released = g_array_new (FALSE, TRUE, sizeof (CgOp));
-  Walk walk = {ops, released, facts, scope, scope->all || !guard->is_loaded};
+  g_autoptr (GArray) bypasses = g_array_new (FALSE, TRUE, sizeof (CgOp));
+  Walk walk = {.ops = ops,
+               .released = released,
+               .bypasses = bypasses,
+               .found = guard->entries,
+               .facts = facts,
+               .scope = scope,
+               .everything = scope->all || !guard->is_loaded};
   if (!is_wanted && scope->all) {
     if (guard->is_loaded || guard->has_others)
       add_op (ops, CG_STEP_UNGUARD, &(CgGuardOp){.work = CG_GUARD_UNLOAD});
@@ -138,6 +231,7 @@ diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSc
   if (!guard->is_loaded)
     add_op (ops, CG_STEP_GUARD, &(CgGuardOp){.work = CG_GUARD_LOAD});
   walk_entries (&walk, plan->entries, guard->entries);
+  add_bypass_ops (&walk);
   for (guint i = released->len; i-- > 0;)
     g_array_append_val (ops, g_array_index (released, CgOp, i));
   if (guard->has_others)
@@ -146,14 +240,19 @@ diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSc
 
 /* In nftables */
 
-/* Whether the table stands as it was written, and says that. */
+static gboolean
+table_is_as_written (const CgFacts *facts)
+{
+  return facts->table.fingerprint && facts->saved_table.text &&
+         g_str_equal (facts->saved_table.fingerprint, facts->table.fingerprint);
+}
+
+/* Whether it is, and says that. */
 static gboolean
 table_says (const CgFacts *facts, const char *text)
 {
   g_autofree char *sum = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
-  return facts->table.fingerprint && facts->saved_table.text &&
-         g_str_equal (facts->saved_table.fingerprint, facts->table.fingerprint) &&
-         g_str_equal (facts->saved_table.text, sum);
+  return table_is_as_written (facts) && g_str_equal (facts->saved_table.text, sum);
 }
 
 /* A guard that is required in nftables, too: by uid it is closed anyway. */
@@ -169,7 +268,9 @@ any_is_required (const CgFacts *facts)
 static void
 diff_table (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
-  CgGuardOp op = {.work = CG_GUARD_TABLE, .required = any_is_required (facts)};
+  CgGuardOp op = {.work = CG_GUARD_TABLE,
+                  .required = any_is_required (facts),
+                  .stands = table_is_as_written (facts)};
   const char *first = plan->table_wide ? plan->table_wide : plan->table_text;
   if (facts->table.unseen)
     return;

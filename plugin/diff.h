@@ -47,6 +47,7 @@ typedef struct {
   const char *text;
   guint32 table;     /* the gateway's routing table, 0 if it is about the whole machine */
   gboolean required; /* Guard=required */
+  gboolean stands;   /* CG_GUARD_TABLE: the table is there as we wrote it, for other facts */
 } CgGuardOp;
 
 /* What a gateway's resolv.conf is to say. */

@@ -42,8 +42,8 @@ struct cg_bypass_key {
   __u32 table;
   struct cg_ip destination;
 };
-#define CG_BYPASS_ANY  0          /* in place of an interface: multicast, or several next hops */
-#define CG_BYPASS_NONE 0xffffffff /* likewise: what lies in a bypass and is none */
+#define CG_BYPASS_ANY  0           /* in place of an interface: multicast, or several next hops */
+#define CG_BYPASS_NONE 0xffffffffu /* likewise: it is closed, though it lies in one that is not */
 
 /* cg_servers: a table and a name server to flags. */
 struct cg_server_key {

@@ -89,12 +89,11 @@ static void
 plan_servers (CgPlan *plan, const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
+  const guint32 flags = gateway->dns_mode == CG_DNS_AUTO ? CG_SERVER_BY_TUNNEL : 0;
   for (guint i = 0; gateway->dns && i < gateway->dns->len; i++) {
     const CgPrefix *server = &g_array_index (gateway->dns, CgPrefix, i);
-    gboolean is_pinned = cg_gateway_pins (gateway, server);
-    gboolean by_tunnel = is_pinned || gateway->dns_mode == CG_DNS_AUTO;
-    add (plan, cg_entry_server (tunnel->table, server, by_tunnel ? CG_SERVER_BY_TUNNEL : 0));
-    if (is_pinned)
+    add (plan, cg_entry_server (tunnel->table, server, flags));
+    if (cg_gateway_pins (gateway, server))
       add (plan, cg_entry_bypass (tunnel->table, server, CG_BYPASS_NONE));
   }
 }

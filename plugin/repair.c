@@ -14,7 +14,7 @@ closes (const CgOp *op)
   case CG_STEP_ADD_RULE:
     return TRUE;
   case CG_STEP_GUARD:
-    return TRUE;
+    return op->guard.work == CG_GUARD_TABLE ? !op->guard.stands : op->guard.work != CG_GUARD_DELETE;
   default:
     return FALSE;
   }

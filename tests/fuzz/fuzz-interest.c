@@ -52,6 +52,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (CgInterest) interest = cg_interest_new ();
   cg_interest_set_interfaces (interest, names);
   cg_interest_set_tables (interest, &table, 1);
+  cg_interest_set_machine (interest, TRUE, TRUE);
   const struct nlmsghdr *message = (const struct nlmsghdr *) bytes;
   for (; bytes && mnl_nlmsg_ok (message, rest); message = mnl_nlmsg_next (message, &rest)) {
     if (message->nlmsg_len > (guint) rest)

@@ -5,7 +5,6 @@
 
 #include "driver.h"
 #include "netlink.h"
-#include "nft-uids.h"
 #include "rtnl.h"
 #include "socket.h"
 #include "wireguard.h"
@@ -82,16 +81,11 @@ check_route (const CgRoute *route)
 static void
 check_others (const struct nlmsghdr *message)
 {
-  g_autoptr (GArray) bounds = g_array_new (FALSE, FALSE, sizeof (CgUidBound));
   g_autoptr (GArray) wireguards = g_array_new (FALSE, TRUE, sizeof (CgWireguard));
   g_array_set_clear_func (wireguards, (GDestroyNotify) cg_wireguard_clear);
   g_array_set_size (wireguards, 1);
   (void) cg_wireguard_parse (message, wireguards);
   g_assert_cmpuint (wireguards->len, ==, 1);
-  if (!cg_nft_parse_bounds (message, bounds))
-    return;
-  g_autoptr (GArray) uids = cg_nft_uids (bounds);
-  g_assert_cmpuint (uids->len, <=, bounds->len);
 }
 
 static void

@@ -79,6 +79,13 @@ write_others (const char *directory)
   message->nlmsg_type = RTM_NEWLINK;
   ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = 7;
   write_seed (directory, "link", message);
+  struct nlattr *info = mnl_attr_nest_start (message, IFLA_LINKINFO);
+  mnl_attr_put_strz (message, IFLA_INFO_KIND, "vxlan");
+  struct nlattr *data = mnl_attr_nest_start (message, IFLA_INFO_DATA);
+  mnl_attr_put_u16 (message, IFLA_VXLAN_PORT, htons (4789));
+  mnl_attr_nest_end (message, data);
+  mnl_attr_nest_end (message, info);
+  write_seed (directory, "link-vxlan", message);
   message = mnl_nlmsg_put_header (&space);
   cg_rtnl_get_addresses (message, AF_INET6);
   ((struct ifaddrmsg *) mnl_nlmsg_get_payload (message))->ifa_index = 7;

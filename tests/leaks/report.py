@@ -165,8 +165,8 @@ class Report:
             f"- {sum(result.changes for result in ours):,} changes of the tunnel. Of what was sent, the "
             f"kernel refused {self._total(REFUSED):,} at once (EPERM, EACCES); the rest that is not in "
             "the tunnel was dropped by the guard, or never left a connection.",
-        for i in (i for i, way in enumerate(self.ways) if way.group == attack.shows):
-            "the others and of *without the defence* only what lets the kernel choose its way, since "
+            f"- Each sender tries {len(self.numbers(ALL))} ways by turns. *leaked* of ours counts them all; "
+            "of the others and of *without the defence* only what lets the kernel choose its way, since "
             "the rest leaks there with no attack at all (first row, and the other table).",
             f"- Not counted: {sum(result.answers for result in ours):,} bare RSTs and ACKs without data, by "
             "which the kernel itself answered, from the LAN's address, segments that came by the LAN for "

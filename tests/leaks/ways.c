@@ -77,7 +77,8 @@ const struct way ways[] = {
     {"SO_BINDTODEVICE with the tunnel's address, IPv6", AF_INET6, HABIT_DATAGRAMS,
      CHOICE_TUNNEL_DEVICE, SERVER6},
     /* What the machine answers to a stranger, because it takes the question for the stranger's. In
-     * IPv4 the kernel refuses a source that is not the machine's (EINVAL), but to raw sockets. */
+     * IPv4 the kernel refuses a source that is not the machine's, but to raw and transparent
+     * sockets. */
     {"mirror: UDP, closed port, IPv6", AF_INET6, HABIT_DATAGRAMS, CHOICE_STRANGER, LEAKS_LAN6},
     {"mirror: UDP, an echo of root's, IPv6", AF_INET6, HABIT_DATAGRAMS, CHOICE_STRANGER, LEAKS_LAN6,
      .port = LEAKS_ECHO},

@@ -13,6 +13,8 @@ kernel_new (void)
   kernel->rules = g_array_new (FALSE, TRUE, sizeof (CgRule));
   kernel->routes = g_array_new (FALSE, TRUE, sizeof (CgRoute));
   kernel->filters = g_array_new (FALSE, TRUE, sizeof (KernelFilter));
+  kernel->entries = g_array_new (FALSE, TRUE, sizeof (CgGuardEntry));
+  kernel->resolvconfs = cg_resolvconfs_new ();
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     guint8 family = (guint8) cg_families[i];
     CgRule rule = {.family = family,
@@ -38,6 +40,24 @@ kernel_new (void)
   return kernel;
 }
 
+static void
+add_resolvconf (GArray *resolvconfs, const char *path, const char *text)
+{
+  g_autofree char *directory = g_path_get_dirname (path);
+  const CgResolvConf file = {g_path_get_basename (directory), g_strdup (path), g_strdup (text)};
+  g_array_append_val (resolvconfs, file);
+}
+
+static void
+copy_resolvconfs (GArray *to, const GArray *from)
+{
+  g_array_set_size (to, 0);
+  for (guint i = 0; i < from->len; i++) {
+    const CgResolvConf *file = &g_array_index (from, CgResolvConf, i);
+    add_resolvconf (to, file->path, file->text);
+  }
+}
+
 Kernel *
 kernel_copy (const Kernel *kernel)
 {
@@ -45,6 +65,12 @@ kernel_copy (const Kernel *kernel)
   copy->rules = g_array_copy (kernel->rules);
   copy->routes = g_array_copy (kernel->routes);
   copy->filters = g_array_copy (kernel->filters);
+  copy->is_guarded = kernel->is_guarded;
+  copy->entries = g_array_copy (kernel->entries);
+  copy->outdated = kernel->outdated ? g_array_copy (kernel->outdated) : NULL;
+  copy->table = g_strdup (kernel->table);
+  copy->resolvconfs = cg_resolvconfs_new ();
+  copy_resolvconfs (copy->resolvconfs, kernel->resolvconfs);
   return copy;
 }
 
@@ -54,6 +80,10 @@ kernel_free (Kernel *kernel)
   g_array_unref (kernel->rules);
   g_array_unref (kernel->routes);
   g_array_unref (kernel->filters);
+  g_array_unref (kernel->entries);
+  g_clear_pointer (&kernel->outdated, g_array_unref);
+  g_free (kernel->table);
+  g_array_unref (kernel->resolvconfs);
   g_free (kernel);
 }
 
@@ -156,10 +186,111 @@ do_filter (Kernel *kernel, const CgOp *op)
   return kernel_set_filter (kernel, op->filter.ifname, op->filter.value);
 }
 
+static int
+set_entry (Kernel *kernel, const CgGuardEntry *entry)
+{
+  if (!kernel->is_guarded)
+    return ENOENT;
+  g_array_append_val (kernel->entries, *entry);
+  cg_entries_normalise (kernel->entries);
+  return 0;
+}
+
+/* The kernel does not mind if it is not there; here it is an error to try. */
+static int
+delete_entry (Kernel *kernel, const CgGuardEntry *entry)
+{
+  int i = find (kernel->entries, entry, sizeof *entry, cg_entry_compare);
+  if (i < 0)
+    return ENOENT;
+  g_array_remove_index (kernel->entries, (guint) i);
+  return 0;
+}
+
+static int
+load_guard (Kernel *kernel)
+{
+  if (kernel->is_guarded)
+    return EEXIST;
+  kernel->is_guarded = TRUE;
+  g_array_set_size (kernel->entries, 0);
+  return 0;
+}
+
+static void
+unload_guard (Kernel *kernel)
+{
+  kernel->is_guarded = FALSE;
+  g_array_set_size (kernel->entries, 0);
+}
+
+void
+kernel_outdate_guard (Kernel *kernel)
+{
+  g_clear_pointer (&kernel->outdated, g_array_unref);
+  if (kernel->is_guarded)
+    kernel->outdated = g_array_copy (kernel->entries);
+  unload_guard (kernel);
+}
+
+void
+kernel_lose_guard (Kernel *kernel)
+{
+  unload_guard (kernel);
+  g_clear_pointer (&kernel->outdated, g_array_unref);
+  g_clear_pointer (&kernel->table, g_free);
+}
+
+static int
+do_guard (Kernel *kernel, const CgGuardOp *op)
+{
+  switch (op->work) {
+  case CG_GUARD_LOAD:
+    return load_guard (kernel);
+  case CG_GUARD_SET:
+    return set_entry (kernel, &op->entry);
+  case CG_GUARD_DELETE:
+    return delete_entry (kernel, &op->entry);
+  case CG_GUARD_TABLE:
+    g_free (kernel->table);
+    kernel->table = g_strdup (op->text);
+    return 0;
+  case CG_GUARD_UNLOAD:
+    unload_guard (kernel);
+    break;
+  case CG_GUARD_UNLOAD_OUTDATED:
+    break;
+  }
+  g_clear_pointer (&kernel->outdated, g_array_unref);
+  return 0;
+}
+
+static int
+do_resolvconf (Kernel *kernel, const CgResolvConfOp *op)
+{
+  for (guint i = 0; i < kernel->resolvconfs->len; i++) {
+    CgResolvConf *file = &g_array_index (kernel->resolvconfs, CgResolvConf, i);
+    if (!g_str_equal (file->path, op->path))
+      continue;
+    g_free (file->text);
+    file->text = g_strdup (op->text);
+    return 0;
+  }
+  add_resolvconf (kernel->resolvconfs, op->path, op->text);
+  return 0;
+}
+
 int
 kernel_do (Kernel *kernel, const CgOp *op)
 {
   switch (op->step) {
+  case CG_STEP_GUARD:
+  case CG_STEP_UNGUARD:
+  case CG_STEP_OPEN_GUARD:
+    return do_guard (kernel, &op->guard);
+  case CG_STEP_CONFINE_DNS:
+  case CG_STEP_RELEASE_DNS:
+    return do_resolvconf (kernel, &op->resolvconf);
   case CG_STEP_ADD_RULE:
     return kernel_add_rule (kernel, &op->rule);
   case CG_STEP_DEL_RULE:
@@ -244,6 +375,23 @@ show_filters (const Kernel *kernel, CgFacts *facts)
   }
 }
 
+static void
+show_guard (const Kernel *kernel, CgFacts *facts)
+{
+  facts->guard->is_loaded = kernel->is_guarded;
+  facts->guard->has_others = kernel->outdated != NULL;
+  g_array_set_size (facts->guard->entries, 0);
+  if (kernel->entries->len > 0)
+    g_array_append_vals (facts->guard->entries, kernel->entries->data, kernel->entries->len);
+  cg_table_found_clear (&facts->table);
+  cg_saved_table_clear (&facts->saved_table);
+  if (!kernel->table)
+    return;
+  facts->table.fingerprint = g_strdup ("as it was written");
+  facts->saved_table.fingerprint = g_strdup (facts->table.fingerprint);
+  facts->saved_table.text = g_compute_checksum_for_string (G_CHECKSUM_SHA256, kernel->table, -1);
+}
+
 void
 kernel_show (const Kernel *kernel, CgFacts *facts)
 {
@@ -260,4 +408,6 @@ kernel_show (const Kernel *kernel, CgFacts *facts)
       g_array_append_val (facts->routes, *route);
   }
   show_filters (kernel, facts);
+  show_guard (kernel, facts);
+  copy_resolvconfs (facts->resolvconfs, kernel->resolvconfs);
 }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scenario.h"
 
+#include "scenario-guard.h"
+
 #include <linux/rtnetlink.h>
 
 #define N_LINKS    4
 #define N_GATEWAYS 4
-#define FIRST_UID  1000u
-#define N_UIDS     12
+#define FIRST_UID  SCENARIO_FIRST_UID
+#define N_UIDS     SCENARIO_N_UIDS
 #define NOBODYS    N_GATEWAYS /* the owner of a uid that is free */
-
-typedef struct {
-  char name[IFNAMSIZ];
-  guint32 ifindex;
-  guint flags;
-} Link;
 
 static const char *const bypasses[] = {"10.9.0.0/16", "10.9.128.0/17", "192.168.1.0/24",
                                        "fd77::/64"};
@@ -27,18 +23,15 @@ dice (GRand *rand, guint sides)
   return (guint) g_rand_int_range (rand, 0, (gint32) sides);
 }
 
-static const char *const servers[] = {"10.9.1.1", "10.9.200.1", "fd77::1", "192.168.1.5",
-                                      "198.51.100.53"};
-
 /* generation: an interface that went and came again has another index. */
 static void
-roll_links (GRand *rand, guint generation, Link links[N_LINKS])
+roll_links (GRand *rand, guint generation, ScenarioLink links[N_LINKS])
 {
   for (guint i = 0; i < N_LINKS; i++) {
     guint flags = dice (rand, 3) ? LINK_ALL : dice (rand, LINK_ALL + 1);
     gboolean there = dice (rand, 6) > 0;
     guint32 ifindex = 10 + i + (dice (rand, 3) ? 0 : generation * 10);
-    links[i] = (Link){.ifindex = there ? ifindex : 0, .flags = there ? flags : 0};
+    links[i] = (ScenarioLink){.ifindex = there ? ifindex : 0, .flags = there ? flags : 0};
     g_snprintf (links[i].name, IFNAMSIZ, "wg%u", i);
   }
 }
@@ -70,14 +63,9 @@ roll_lines (GRand *rand, guint number, guint table, const guint owners[N_UIDS])
   for (guint i = 0; i < G_N_ELEMENTS (bypasses); i++)
     if (dice (rand, 4) == 0)
       g_string_append_printf (lines, "%s ", bypasses[i]);
-  if (dice (rand, 4) == 0)
-    g_string_append (lines, "10.9.1.1 ");
-  g_string_append (lines, "\nDNS=");
-  for (guint i = 0; i < G_N_ELEMENTS (servers); i++)
-    if (dice (rand, 4) == 0)
-      g_string_append_printf (lines, "%s ", servers[i]);
-  return g_strdup_printf ("%s\nReversePathFilter=%s\n", lines->str,
-                          dice (rand, 4) ? "loose" : "keep");
+  g_autofree char *guard = scenario_guard_lines (rand);
+  return g_strdup_printf ("%s\nReversePathFilter=%s\n%s", lines->str,
+                          dice (rand, 4) ? "loose" : "keep", guard);
 }
 
 static gboolean
@@ -90,7 +78,7 @@ owns_any (const guint owners[N_UIDS], guint number)
 }
 
 static World *
-roll_world (GRand *rand, const guint owners[N_UIDS], const Link links[N_LINKS])
+roll_world (GRand *rand, const guint owners[N_UIDS], const ScenarioLink links[N_LINKS])
 {
   World *world = world_new ();
   guint tables[N_GATEWAYS] = {100, 101, 102, 0};
@@ -105,25 +93,21 @@ roll_world (GRand *rand, const guint owners[N_UIDS], const Link links[N_LINKS])
     g_autofree char *name = g_strdup_printf ("g%u", i);
     g_autofree char *lines = roll_lines (rand, i, tables[i], owners);
     CgTunnel *tunnel = world_add (world, name, lines, 0, 0);
-    /* about routes alone: no resolv.conf */
-    ((CgGateway *) world->config->gateways->pdata[world->config->gateways->len - 1])->dns_mode =
-        CG_DNS_NONE;
-    const Link *link = &links[g_ascii_digit_value (tunnel->gateway->interface[2])];
+    const ScenarioLink *link = &links[g_ascii_digit_value (tunnel->gateway->interface[2])];
     tunnel->ifindex = link->ifindex;
     tunnel->is_up = (link->flags & LINK_UP) != 0;
     tunnel->usable[0] = (link->flags & LINK_IPV4) != 0;
     tunnel->usable[1] = (link->flags & (LINK_IPV6 | LINK_GLOBAL)) != 0;
     tunnel->global_ipv6 = (link->flags & LINK_GLOBAL) != 0;
-    g_autofree char *addresses =
-        g_strdup_printf ("10.64.%u.%u fd64::%u", link->ifindex, dice (rand, 2), link->ifindex);
-    tunnel->addresses = world_prefixes (addresses);
   }
+  scenario_address (world, rand, links, N_LINKS);
+  scenario_guard (world, rand);
   return world;
 }
 
 /* Each interface there is, with the filter that it was born with. */
 static void
-plug_in (Kernel *kernel, GRand *rand, const Link links[N_LINKS])
+plug_in (Kernel *kernel, GRand *rand, const ScenarioLink links[N_LINKS])
 {
   for (guint i = 0; i < N_LINKS; i++) {
     KernelFilter *filter = kernel_find_filter (kernel, links[i].name);
@@ -155,7 +139,8 @@ scenario_new (guint32 seed)
 {
   GRand *rand = g_rand_new_with_seed (seed);
   Scenario *scenario = g_new0 (Scenario, 1);
-  Link links[2][N_LINKS];
+  scenario->seed = seed;
+  ScenarioLink links[2][N_LINKS];
   guint owners[2][N_UIDS];
   roll_links (rand, 1, links[0]);
   roll_links (rand, 2, links[1]);
@@ -182,6 +167,8 @@ scenario_new (guint32 seed)
     if (links[0][i].ifindex && (gone || (!(links[1][i].flags & LINK_UP) && dice (rand, 2))))
       kernel_drop_routes_of (scenario->kernel, links[0][i].ifindex);
   }
+  if (dice (rand, 8) == 0)
+    kernel_outdate_guard (scenario->kernel);
   kernel_show (scenario->kernel, scenario->after->facts);
   scenario->plan_after = cg_plan_new (scenario->after->facts, NULL);
   g_rand_free (rand);

@@ -4,9 +4,14 @@
 #include "kernel.h"
 #include "world.h"
 
+/* The uids that configurations mention. */
+#define SCENARIO_FIRST_UID 1000u
+#define SCENARIO_N_UIDS    12
+
 /* Two configurations with their tunnels, before and after, and a kernel in which the first stands:
  * by chance, but the same for the same seed. */
 typedef struct {
+  guint32 seed;
   World *before;
   World *after;
   CgPlan *plan_before;
@@ -23,3 +28,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Scenario, scenario_free)
  * LAN to a destination that one of the two says to bypass. Who is confined only before or only
  * after may also be free. Who is confined neither before nor after is always free. */
 char *scenario_find_leak (const Scenario *scenario, const Kernel *kernel);
+
+/* Of n packets, by chance but the same for the same scenario, the first that the guard lets out and
+ * must not, in words that the caller owns, or NULL. A uid that a gateway with a guard confines
+ * before and after sends nothing that neither of the two lets out: whatever interface and source
+ * the program picks. The others are not looked at. */
+char *scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel, guint n);
+
+/* Likewise the first that the guard lets out and should not, or drops and should not, when all is
+ * done. */
+char *scenario_find_misguarded (const World *world, const Kernel *kernel, guint32 seed, guint n);

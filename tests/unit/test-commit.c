@@ -11,11 +11,13 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "former.h"
+#include "guard.h"
 #include "rtnl.h"
 #include "runtime.h"
 #include "scenario.h"
 #include "stray.h"
+
+#define N_PACKETS 50u /* to try the guard with */
 
 static const char *const all[] = {NULL};
 
@@ -34,9 +36,13 @@ static struct {
 
   gboolean is_dead;    /* the kernel does not answer at all */
   gboolean keeps_none; /* the runtime directory cannot be written */
-  GPtrArray *nft;      /* what nftables was told, a transaction an element; or NULL */
+  GPtrArray *nft;      /* what nftables was told, a transaction an element; NULL: the model is */
   guint nft_fails;     /* so many transactions, from the first on ... */
   int nft_error;       /* ... fail with this */
+
+  GString *bpf;          /* what BPF was told, a word each; NULL: the model is told */
+  const char *bpf_fails; /* such a word: all of these ... */
+  int bpf_error;         /* ... fail with this */
 } machine;
 
 gboolean __wrap_cg_netlink_send (CgNetlink *netlink, const CgNetlinkBatch *batch, GError **error);
@@ -48,12 +54,22 @@ void __wrap_cg_strays_note (const GArray *ops, const char *runtime_dir);
 void __wrap_cg_strays_end (CgNetlink *netlink, const CgTunnel *tunnel, const char *runtime_dir);
 gboolean __wrap_cg_nft_run (const char *commands, GError **error);
 CgNetlink *__wrap_cg_netlink_open_to_look (int family, GError **error);
+gboolean __real_cg_resolvconf_write (const char *path, const char *text, GError **error);
+gboolean __wrap_cg_resolvconf_write (const char *path, const char *text, GError **error);
+gboolean __wrap_cg_bpf_load (GError **error);
+gboolean __wrap_cg_bpf_unload (gboolean everything, GError **error);
+CgBpfMaps *__wrap_cg_bpf_maps_open (GError **error);
+void __wrap_cg_bpf_maps_close (CgBpfMaps *maps);
+gboolean __wrap_cg_bpf_set (CgBpfMaps *maps, const CgGuardEntry *entry, GError **error);
+gboolean __wrap_cg_bpf_delete (CgBpfMaps *maps, const CgGuardEntry *entry, GError **error);
 
 static void
 look_for_leak (void)
 {
   if (!machine.leak)
     machine.leak = scenario_find_leak (machine.scenario, machine.kernel);
+  if (!machine.leak)
+    machine.leak = scenario_find_unguarded (machine.scenario, machine.kernel, N_PACKETS);
 }
 
 /* As the kernel understands the message. */
@@ -138,9 +154,36 @@ __wrap_cg_strays_note (const GArray *ops, const char *runtime_dir)
   machine.noted++;
 }
 
+/* In the model, unless it is the one that is refused. */
+static gboolean
+tell_model (const CgGuardOp *guard, GError **error)
+{
+  const CgOp op = {.step = CG_STEP_GUARD, .guard = *guard};
+  if (machine.done++ == machine.refused) {
+    g_set_error_literal (error, CG_ERROR, CG_ERROR_FAILED, "as the test wants it");
+    return FALSE;
+  }
+  g_assert_cmpint (kernel_do (machine.kernel, &op), ==, 0);
+  look_for_leak ();
+  return TRUE;
+}
+
+/* The text, without what takes away what is in its way. */
+static gboolean
+tell_model_table (const char *commands, GError **error)
+{
+  static const char anew[] = CG_GUARD_REMOVAL "; ";
+  CgGuardOp op = {.work = CG_GUARD_TABLE};
+  if (!g_str_equal (commands, CG_GUARD_REMOVAL))
+    op.text = g_str_has_prefix (commands, anew) ? commands + strlen (anew) : commands;
+  return tell_model (&op, error);
+}
+
 gboolean
 __wrap_cg_nft_run (const char *commands, GError **error)
 {
+  if (!machine.nft)
+    return tell_model_table (commands, error);
   g_ptr_array_add (machine.nft, g_strdup (commands));
   if (machine.nft->len > machine.nft_fails)
     return TRUE;
@@ -148,7 +191,74 @@ __wrap_cg_nft_run (const char *commands, GError **error)
   return FALSE;
 }
 
-/* Nobody sees nftables here, so nothing of it is remembered. */
+/* A scenario's files are in the model; the test's own are in a directory of its own. */
+gboolean
+__wrap_cg_resolvconf_write (const char *path, const char *text, GError **error)
+{
+  const CgOp op = {.step = CG_STEP_CONFINE_DNS, .resolvconf = {.path = path, .text = text}};
+  if (!g_str_has_prefix (path, machine.scenario->after->facts->runtime_dir))
+    return __real_cg_resolvconf_write (path, text, error);
+  return kernel_do (machine.kernel, &op) == 0;
+}
+
+/* Whether the one of that word does not fail. */
+static gboolean
+tell_bpf (const char *word, GError **error)
+{
+  g_string_append_printf (machine.bpf, "%s ", word);
+  if (g_strcmp0 (machine.bpf_fails, word) != 0)
+    return TRUE;
+  g_set_error_literal (error, CG_ERROR, machine.bpf_error, "as the test wants it");
+  return FALSE;
+}
+
+gboolean
+__wrap_cg_bpf_load (GError **error)
+{
+  return machine.bpf ? tell_bpf ("load", error)
+                     : tell_model (&(CgGuardOp){.work = CG_GUARD_LOAD}, error);
+}
+
+gboolean
+__wrap_cg_bpf_unload (gboolean everything, GError **error)
+{
+  const CgGuardOp op = {.work = everything ? CG_GUARD_UNLOAD : CG_GUARD_UNLOAD_OUTDATED};
+  return machine.bpf ? tell_bpf (everything ? "unload-all" : "unload-others", error)
+                     : tell_model (&op, error);
+}
+
+/* Not to be looked into. */
+CgBpfMaps *
+__wrap_cg_bpf_maps_open (GError **error)
+{
+  return machine.bpf && !tell_bpf ("open", error) ? NULL : (CgBpfMaps *) &machine;
+}
+
+void
+__wrap_cg_bpf_maps_close (CgBpfMaps *maps)
+{
+  g_assert_true (maps == (CgBpfMaps *) &machine);
+  if (machine.bpf)
+    tell_bpf ("close", NULL);
+}
+
+gboolean
+__wrap_cg_bpf_set (CgBpfMaps *maps, const CgGuardEntry *entry, GError **error)
+{
+  g_assert_true (maps == (CgBpfMaps *) &machine);
+  return machine.bpf ? tell_bpf ("set", error)
+                     : tell_model (&(CgGuardOp){.work = CG_GUARD_SET, .entry = *entry}, error);
+}
+
+gboolean
+__wrap_cg_bpf_delete (CgBpfMaps *maps, const CgGuardEntry *entry, GError **error)
+{
+  g_assert_true (maps == (CgBpfMaps *) &machine);
+  return machine.bpf ? tell_bpf ("delete", error)
+                     : tell_model (&(CgGuardOp){.work = CG_GUARD_DELETE, .entry = *entry}, error);
+}
+
+/* No process sees nftables here, so nothing of it is remembered. */
 CgNetlink *
 __wrap_cg_netlink_open_to_look (int family, GError **error)
 {
@@ -238,7 +348,8 @@ nobody_leaks_behind_a_refusal (void)
     gboolean refused = TRUE;
     for (guint number = 0; refused; number++) {
       g_autoptr (Scenario) scenario = scenario_new (seed);
-      refused = !commit (scenario, number, NULL);
+      commit (scenario, number, NULL);
+      refused = machine.done > number;
       tried += refused;
       leaks += machine.leak != NULL;
       if (machine.leak && !first)
@@ -271,7 +382,8 @@ strays_are_ended_where_they_are_held (void)
     gboolean refused = TRUE;
     for (guint number = 0; refused; number++) {
       g_autoptr (Scenario) scenario = scenario_new (seed);
-      refused = !commit (scenario, number, NULL);
+      commit (scenario, number, NULL);
+      refused = machine.done > number;
     }
   }
   g_test_message ("%u times", machine.ended);
@@ -409,6 +521,19 @@ nftables_fails (guint times, int with)
   machine.refused = G_MAXUINT;
 }
 
+/* "load", "open", "set" or "delete" fails from now on, with this; NULL: none does. Nothing is noted
+ * yet of what BPF is told. */
+static void
+bpf_fails (const char *what, int with)
+{
+  if (machine.bpf)
+    g_string_free (machine.bpf, TRUE);
+  machine.bpf = g_string_new (NULL);
+  machine.bpf_fails = what;
+  machine.bpf_error = with;
+  machine.refused = G_MAXUINT;
+}
+
 static const char *
 transaction (guint number)
 {
@@ -416,49 +541,29 @@ transaction (guint number)
   return machine.nft->pdata[number];
 }
 
-#define GUARD(op, name, number, how_)                                                              \
+#define TABLE(step_, text_)                                                                        \
   {                                                                                                \
-    .step = op, .guard = {                                                                         \
-      .gateway = name,                                                                             \
-      .text = "table inet custom-gateway-" name " { new }",                                        \
-      .table = number,                                                                             \
-      .how = how_                                                                                  \
-    }                                                                                              \
+    .step = step_, .guard = {.work = CG_GUARD_TABLE, .text = text_ }                               \
+  }
+#define ENTRY(step_, work_, number)                                                                \
+  {                                                                                                \
+    .step = step_, .guard = {.work = work_, .table = number }                                      \
   }
 
-/* From before the old one goes until the new one stands. */
+/* What is in the way of the new text goes with the table. */
 static void
-a_guard_is_shielded_while_it_is_replaced (void)
+a_table_that_fails_is_tried_anew (void)
 {
-  const CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_REPLACE),
-                        GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_REFILL)};
-  g_auto (CgUnguarded) unguarded = {NULL};
-  nftables_fails (0, 0);
-  g_assert_true (COMMIT (steps, &unguarded, NULL));
-  g_assert_cmpuint (machine.nft->len, ==, 3);
-  g_assert_nonnull (strstr (transaction (0), "; table inet custom-gateway-wg0/shield { new }\n"));
-  g_assert_nonnull (strstr (transaction (1), "; delete table inet custom-gateway-wg0; table inet "
-                                             "custom-gateway-wg0 { new }\nflush table inet "
-                                             "custom-gateway-wg1; "));
-  g_assert_cmpstr (transaction (2), ==,
-                   "table inet custom-gateway-wg0/shield; delete table inet "
-                   "custom-gateway-wg0/shield\n");
-}
-
-/* What was taken for granted of the old ones may be what failed. */
-static void
-a_guard_that_fails_is_tried_alone_and_anew (void)
-{
-  const CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_REFILL),
-                        GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE)};
+  const CgOp steps[] = {TABLE (CG_STEP_GUARD, "table inet custom-gateway { new }")};
   g_auto (CgUnguarded) unguarded = {NULL};
   nftables_fails (1, CG_ERROR_FAILED);
   g_assert_true (COMMIT (steps, &unguarded, NULL));
   g_assert_null (unguarded.why);
-  g_assert_cmpuint (machine.nft->len, ==, 1 + 3 + 3);
-  g_assert_nonnull (strstr (transaction (2), "delete table inet custom-gateway-wg0; "));
-  g_assert_null (strstr (transaction (2), "wg1"));
-  g_assert_nonnull (strstr (transaction (5), "delete table inet custom-gateway-wg1; "));
+  g_assert_cmpuint (machine.nft->len, ==, 2);
+  g_assert_cmpstr (transaction (0), ==, "table inet custom-gateway { new }");
+  g_assert_cmpstr (transaction (1), ==,
+                   "table inet custom-gateway; delete table inet custom-gateway; "
+                   "table inet custom-gateway { new }");
 }
 
 /* Whether it may be had at the next try, and whether it must be. */
@@ -473,86 +578,135 @@ static const struct Failure {
     {"hopeless-required", CG_ERROR_ABSENT, TRUE},
 };
 
+/* Either form of it: the table, and an entry. */
 static void
-who_has_no_guard_is_told (gconstpointer data)
+what_is_unguarded_is_told (gconstpointer data)
 {
   const struct Failure *failure = data;
-  CgOp steps[] = {GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_CREATE)};
-  g_autoptr (GError) error = NULL;
-  g_auto (CgUnguarded) unguarded = {NULL};
-  steps[0].guard.required = failure->required;
-  nftables_fails (G_MAXUINT, failure->error);
-  g_assert_cmpint (COMMIT (steps, &unguarded, &error), ==, !failure->required);
-  g_assert_cmpint (error != NULL, ==, failure->required);
-  g_assert_cmpuint (unguarded.tables->len, ==, 1);
-  g_assert_cmpuint (g_array_index (unguarded.tables, guint32, 0), ==, 42);
-  g_assert_cmpstr (unguarded.why, ==, "wg0: as the test wants it");
-  g_assert_cmpint (unguarded.passing, ==, failure->error == CG_ERROR_FAILED);
-  g_assert_cmpuint (machine.nft->len, ==, failure->error == CG_ERROR_FAILED ? 2 : 1);
+  CgOp steps[] = {TABLE (CG_STEP_GUARD, "x"), ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 42)};
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) {
+    g_autoptr (GError) error = NULL;
+    g_auto (CgUnguarded) unguarded = {NULL};
+    steps[i].guard.required = failure->required;
+    nftables_fails (G_MAXUINT, failure->error);
+    bpf_fails ("set", failure->error);
+    g_assert_cmpint (commit_ops (&steps[i], 1, "/nowhere", &unguarded, &error), ==,
+                     !failure->required);
+    g_assert_cmpint (error != NULL, ==, failure->required);
+    g_assert_cmpuint (unguarded.tables->len, ==, 1);
+    g_assert_cmpuint (g_array_index (unguarded.tables, guint32, 0), ==, i ? 42 : 0);
+    g_assert_cmpstr (unguarded.why, ==, "as the test wants it");
+    g_assert_cmpint (unguarded.passing, ==, failure->error == CG_ERROR_FAILED);
+    g_assert_null (unguarded.no_bpf);
+  }
+  bpf_fails (NULL, 0);
 }
 
-/* Whom it is to let go another one was to hold, or another rule to confine. */
+/* The next run then goes by uid in nftables; the rest of this one does without. */
+static void
+programs_that_cannot_be_had_are_told (void)
+{
+  const CgOp steps[] = {{.step = CG_STEP_GUARD, .guard = {.work = CG_GUARD_LOAD}},
+                        ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 42)};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  bpf_fails ("load", CG_ERROR_ABSENT);
+  g_assert_true (COMMIT (steps, &unguarded, NULL));
+  g_assert_cmpstr (unguarded.no_bpf, ==, "as the test wants it");
+  g_assert_cmpstr (machine.bpf->str, ==, "load ");
+  bpf_fails (NULL, 0);
+}
+
+/* Maps are opened once, when they are needed, and closed before the programs go. */
+static void
+maps_are_open_while_they_are_written (void)
+{
+  const CgOp steps[] = {{.step = CG_STEP_GUARD, .guard = {.work = CG_GUARD_LOAD}},
+                        ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 42),
+                        ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 43),
+                        {.step = CG_STEP_UNGUARD, .guard = {.work = CG_GUARD_UNLOAD_OUTDATED}},
+                        ENTRY (CG_STEP_OPEN_GUARD, CG_GUARD_SET, 42)};
+  const CgOp removal[] = {{.step = CG_STEP_UNGUARD, .guard = {.work = CG_GUARD_UNLOAD}}};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  bpf_fails (NULL, 0);
+  g_assert_true (COMMIT (steps, &unguarded, NULL));
+  g_assert_cmpstr (machine.bpf->str, ==,
+                   "load open set delete close unload-others open set close ");
+  bpf_fails (NULL, 0);
+  g_assert_true (COMMIT (removal, &unguarded, NULL));
+  g_assert_cmpstr (machine.bpf->str, ==, "unload-all ");
+}
+
+/* What it is to let go another entry was to hold, or another rule to confine. */
 static void
 no_guard_lets_go_behind_a_failure (void)
 {
-  const CgOp unwritten[] = {GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE),
-                            GUARD (CG_STEP_UNGUARD, "wg0", 42, CG_GUARD_REFILL)};
   const CgOp refused[] = {
       {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
-      GUARD (CG_STEP_UNGUARD, "wg0", 42, CG_GUARD_REFILL)};
-  g_auto (CgUnguarded) unguarded = {NULL}, guarded = {NULL};
-  nftables_fails (2, CG_ERROR_FAILED);
-  COMMIT (unwritten, &unguarded, NULL);
-  for (guint i = 0; i < machine.nft->len; i++)
-    g_assert_null (strstr (transaction (i), "wg0"));
+      ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42),
+      TABLE (CG_STEP_UNGUARD, "x")};
+  const CgOp unwritten[] = {ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 43),
+                            ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42),
+                            {.step = CG_STEP_UNGUARD, .guard = {.work = CG_GUARD_UNLOAD_OUTDATED}}};
+  g_auto (CgUnguarded) guarded = {NULL}, unguarded = {NULL};
   nftables_fails (0, 0);
+  bpf_fails (NULL, 0);
   machine.refused = 0;
   g_assert_false (COMMIT (refused, &guarded, NULL));
   g_assert_cmpuint (machine.nft->len, ==, 0);
+  g_assert_cmpstr (machine.bpf->str, ==, "");
+  machine.refused = G_MAXUINT;
+  bpf_fails ("set", CG_ERROR_FAILED);
+  COMMIT (unwritten, &unguarded, NULL);
+  g_assert_cmpstr (machine.bpf->str, ==, "open set close ");
+  bpf_fails (NULL, 0);
 }
 
-/* What closes goes on, for the tables in which nothing failed: who needs a guard gets his. */
+/* A form of the guard lets go although the other one could not be written: each holds by itself. */
+static void
+one_form_does_not_hold_up_the_other (void)
+{
+  const CgOp steps[] = {ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 43),
+                        ENTRY (CG_STEP_UNGUARD, CG_GUARD_DELETE, 42), TABLE (CG_STEP_UNGUARD, "x")};
+  g_auto (CgUnguarded) unguarded = {NULL};
+  nftables_fails (0, 0);
+  bpf_fails ("set", CG_ERROR_FAILED);
+  COMMIT (steps, &unguarded, NULL);
+  g_assert_cmpstr (machine.bpf->str, ==, "open set close ");
+  g_assert_cmpuint (machine.nft->len, ==, 1);
+  bpf_fails (NULL, 0);
+}
+
+/* What closes goes on, for the tables in which nothing failed. */
 static void
 a_guard_is_written_behind_a_failure_of_another_table (void)
 {
   const CgOp steps[] = {
       {.step = CG_STEP_ADD_RULE, .rule = {.family = AF_INET, .priority = 500, .table = 43}},
-      GUARD (CG_STEP_GUARD, "wg0", 42, CG_GUARD_CREATE),
-      GUARD (CG_STEP_GUARD, "wg1", 43, CG_GUARD_CREATE),
+      ENTRY (CG_STEP_GUARD, CG_GUARD_SET, 42),
+      ENTRY (CG_STEP_OPEN_GUARD, CG_GUARD_SET, 43),
       {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 42}},
       {.step = CG_STEP_ADD_WAY, .route = {.family = AF_INET, .table = 43}}};
   g_auto (CgUnguarded) unguarded = {NULL};
-  nftables_fails (0, 0);
+  bpf_fails (NULL, 0);
   machine.refused = 0;
   g_assert_false (COMMIT (steps, &unguarded, NULL));
-  g_assert_cmpuint (machine.nft->len, ==, 1);
-  g_assert_null (strstr (transaction (0), "wg1"));
+  g_assert_cmpstr (machine.bpf->str, ==, "open set close ");
   g_assert_cmpuint (machine.done, ==, 2);
 }
 
-/* What the next guard of that name is to know nothing of. */
+/* What the next table of that name is to know nothing of. */
 static void
-a_guard_that_goes_leaves_no_memory (void)
+a_table_that_goes_leaves_no_memory (void)
 {
-  const CgOp steps[] = {{.step = CG_STEP_UNGUARD, .guard = {.gateway = "wg0", .required = TRUE}}};
+  const CgOp steps[] = {TABLE (CG_STEP_UNGUARD, NULL)};
   g_autofree char *directory = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
-  g_autofree char *guards = g_build_filename (directory, "guard", NULL);
-  g_autofree char *former = g_build_filename (directory, "addresses", NULL);
-  g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  CgPrefix address;
-  char name[] = "wg0", sum[] = "sum", fingerprint[] = "fingerprint";
-  const CgSavedGuard saved = {name, sum, fingerprint};
+  char sum[] = "sum", fingerprint[] = "fingerprint";
   g_auto (CgUnguarded) unguarded = {NULL};
-  g_assert_true (cg_prefix_parse ("10.0.0.2", &address));
-  g_array_append_val (addresses, address);
-  cg_former_save (directory, "wg0", addresses);
-  cg_runtime_save_guard (directory, &saved);
+  cg_runtime_save_table (directory, &(CgSavedTable){sum, fingerprint});
   nftables_fails (0, 0);
   g_assert_true (commit_ops (steps, 1, directory, &unguarded, NULL));
-  /* they can be removed if they are empty */
-  g_assert_cmpint (g_rmdir (guards), ==, 0);
-  g_assert_cmpint (g_rmdir (former), ==, 0);
-  g_assert_cmpint (g_rmdir (directory), ==, 0);
+  g_assert_cmpstr (transaction (0), ==, CG_GUARD_REMOVAL);
+  g_assert_cmpint (g_rmdir (directory), ==, 0); /* it is empty */
 }
 
 int
@@ -575,21 +729,25 @@ main (int argc, char **argv)
                    nothing_that_closes_is_taken_away_behind_a_failure);
   g_test_add_func ("/commit/behind-a-kernel-that-does-not-answer",
                    behind_a_kernel_that_does_not_answer_nothing_is_done);
-  g_test_add_func ("/commit/a-guard-is-shielded-while-it-is-replaced",
-                   a_guard_is_shielded_while_it_is_replaced);
-  g_test_add_func ("/commit/a-guard-that-fails-is-tried-alone-and-anew",
-                   a_guard_that_fails_is_tried_alone_and_anew);
+  g_test_add_func ("/commit/a-table-that-fails-is-tried-anew", a_table_that_fails_is_tried_anew);
   for (gsize i = 0; i < G_N_ELEMENTS (failures); i++) {
     g_autofree char *path = g_strconcat ("/commit/no-guard/", failures[i].name, NULL);
-    g_test_add_data_func (path, &failures[i], who_has_no_guard_is_told);
+    g_test_add_data_func (path, &failures[i], what_is_unguarded_is_told);
   }
+  g_test_add_func ("/commit/programs-that-cannot-be-had", programs_that_cannot_be_had_are_told);
+  g_test_add_func ("/commit/maps-are-open-while-they-are-written",
+                   maps_are_open_while_they_are_written);
   g_test_add_func ("/commit/no-guard-lets-go-behind-a-failure", no_guard_lets_go_behind_a_failure);
+  g_test_add_func ("/commit/one-form-does-not-hold-up-the-other",
+                   one_form_does_not_hold_up_the_other);
   g_test_add_func ("/commit/a-guard-is-written-behind-a-failure-of-another-table",
                    a_guard_is_written_behind_a_failure_of_another_table);
-  g_test_add_func ("/commit/a-guard-that-goes-leaves-no-memory",
-                   a_guard_that_goes_leaves_no_memory);
+  g_test_add_func ("/commit/a-table-that-goes-leaves-no-memory",
+                   a_table_that_goes_leaves_no_memory);
   int status = g_test_run ();
   g_free (machine.leak);
   g_clear_pointer (&machine.nft, g_ptr_array_unref);
+  if (machine.bpf)
+    g_string_free (machine.bpf, TRUE);
   return status;
 }

@@ -10,6 +10,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 
+#include "guard.h"
 #include "netlink.h"
 #include "nft.h"
 
@@ -186,6 +187,65 @@ routes_of_ours_and_in_our_tables (void)
   g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 199000000, OTHERS), ==, CG_CONCERN_NONE);
 }
 
+/* A guard must know the machine's addresses, whatever interface has them. */
+static void
+addresses_of_any_interface_while_there_is_a_guard (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+  cg_interest_set_machine (interest, TRUE, FALSE);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_CHECK);
+  link_changes (interest, RTM_NEWLINK, 7, "wg0");
+  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
+  cg_interest_set_machine (interest, FALSE, FALSE);
+  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+}
+
+static CgConcern
+tunnel_of_another_comes (CgInterest *interest, const char *kind, guint16 port)
+{
+  Message space;
+  struct nlmsghdr *message = start (&space, RTM_NEWLINK, OTHERS);
+  struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ifi_index = 9;
+  mnl_attr_put_strz (message, IFLA_IFNAME, "other");
+  struct nlattr *info = mnl_attr_nest_start (message, IFLA_LINKINFO);
+  mnl_attr_put_strz (message, IFLA_INFO_KIND, kind);
+  struct nlattr *data = mnl_attr_nest_start (message, IFLA_INFO_DATA);
+  mnl_attr_put_u16 (message, IFLA_VXLAN_PORT, htons (port));
+  mnl_attr_nest_end (message, data);
+  mnl_attr_nest_end (message, info);
+  return hear (interest, message);
+}
+
+/* What is sent to its port by loopback the kernel would unwrap. */
+static void
+tunnels_that_unwrap_udp_while_there_is_a_guard (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_NONE);
+  cg_interest_set_machine (interest, TRUE, FALSE);
+  g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_CHECK);
+  g_assert_cmpint (tunnel_of_another_comes (interest, "dummy", 4789), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 9, "other"), ==, CG_CONCERN_NONE);
+}
+
+/* They say by which interface a bypass leads. */
+static void
+routes_of_the_machine_while_there_is_a_bypass (void)
+{
+  g_autoptr (CgInterest) interest = interest_new ();
+  cg_interest_set_machine (interest, TRUE, FALSE);
+  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
+                   CG_CONCERN_NONE);
+  cg_interest_set_machine (interest, TRUE, TRUE);
+  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
+                   CG_CONCERN_CHECK);
+  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, 77, OTHERS), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, RT_TABLE_MAIN, OTHERS), ==,
+                   CG_CONCERN_LOSS);
+}
+
 static CgConcern
 filter_changes (CgInterest *interest, int ifindex, guint16 what, guint32 own)
 {
@@ -231,9 +291,11 @@ guards_and_who_broke_them (void)
   g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "filter", OTHERS, &culprit), ==, CG_CONCERN_NONE);
   g_assert_cmpint (nft_says (NFT_MSG_NEWGEN, NULL, OTHERS, &culprit), ==, CG_CONCERN_NONE);
   g_assert_cmpstr (culprit.name, ==, "");
-  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "custom-gateway-wg0", OWN, &culprit), ==,
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, CG_GUARD_TABLE_NAME "-x", OTHERS, &culprit), ==,
                    CG_CONCERN_NONE);
-  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, "custom-gateway-wg0", OTHERS, &culprit), ==,
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, CG_GUARD_TABLE_NAME, OWN, &culprit), ==,
+                   CG_CONCERN_NONE);
+  g_assert_cmpint (nft_says (NFT_MSG_DELTABLE, CG_GUARD_TABLE_NAME, OTHERS, &culprit), ==,
                    CG_CONCERN_LOSS);
   g_assert_cmpuint (culprit.port, ==, OTHERS);
   g_assert_cmpint (nft_says (NFT_MSG_NEWGEN, NULL, OTHERS + 1, &culprit), ==, CG_CONCERN_NONE);
@@ -305,6 +367,9 @@ main (int argc, char **argv)
   g_test_add_func ("/interest/stays", one_that_stays_keeps_its_index);
   g_test_add_func ("/interest/rules", rules_of_ours_that_others_touch);
   g_test_add_func ("/interest/routes", routes_of_ours_and_in_our_tables);
+  g_test_add_func ("/interest/addresses", addresses_of_any_interface_while_there_is_a_guard);
+  g_test_add_func ("/interest/unwrapping", tunnels_that_unwrap_udp_while_there_is_a_guard);
+  g_test_add_func ("/interest/main", routes_of_the_machine_while_there_is_a_bypass);
   g_test_add_func ("/interest/reverse-path", the_reverse_path_filter);
   g_test_add_func ("/interest/guards", guards_and_who_broke_them);
   g_test_add_func ("/interest/checks", rules_where_a_firewall_checks_the_reverse_path);

@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #define N_SCENARIOS 400u
+#define N_PACKETS   60u /* to try the guard with, behind each operation */
 
 static const char *const all[] = {NULL};
 
@@ -19,6 +20,9 @@ assert_no_leak (const Scenario *scenario, const Kernel *kernel, guint seed, cons
   g_autofree char *leak = scenario_find_leak (scenario, kernel);
   if (leak)
     g_error ("scenario %u, behind '%s': %s", seed, behind, leak);
+  g_autofree char *unguarded = scenario_find_unguarded (scenario, kernel, N_PACKETS);
+  if (unguarded)
+    g_error ("scenario %u, behind '%s': %s", seed, behind, unguarded);
 }
 
 /* A packet that goes out by a tunnel must find the answers let in. */
@@ -63,6 +67,25 @@ change (const Scenario *scenario, World *world, Kernel *kernel, guint cut, guint
   return ops->len;
 }
 
+/* What stands of the guard is what was planned, and does what it is for. */
+static void
+assert_guarded (const World *world, const CgPlan *plan, const Kernel *kernel, guint seed)
+{
+  g_autofree char *wrong = scenario_find_misguarded (world, kernel, seed, 10 * N_PACKETS);
+  if (wrong)
+    g_error ("scenario %u, when all is done: %s", seed, wrong);
+  g_assert_null (kernel->outdated);
+  g_assert_cmpint (kernel->is_guarded, ==, plan->entries->len > 0);
+  g_assert_cmpuint (kernel->entries->len, ==, plan->entries->len);
+  for (guint i = 0; i < plan->entries->len; i++) {
+    const CgGuardEntry *wanted = &g_array_index (plan->entries, CgGuardEntry, i);
+    const CgGuardEntry *found = &g_array_index (kernel->entries, CgGuardEntry, i);
+    g_assert_cmpint (cg_entry_compare (wanted, found), ==, 0);
+    g_assert_true (cg_entry_has_same_value (wanted, found));
+  }
+  g_assert_cmpstr (kernel->table, ==, plan->table_text);
+}
+
 static void
 assert_done (World *world, const Kernel *kernel, guint seed)
 {
@@ -81,6 +104,7 @@ assert_done (World *world, const Kernel *kernel, guint seed)
     g_assert_cmpint (cg_route_compare (&g_array_index (plan->routes, CgRoute, i),
                                        &g_array_index (world->facts->routes, CgRoute, i)),
                      ==, 0);
+  assert_guarded (world, plan, kernel, seed);
 }
 
 static void
@@ -143,6 +167,14 @@ a_run_after_any_cut_ends_the_same (void)
   }
 }
 
+static gboolean
+is_about_a_route (const CgOp *op)
+{
+  return op->step == CG_STEP_ADD_PROHIBIT || op->step == CG_STEP_DEL_PROHIBIT ||
+         op->step == CG_STEP_ADD_WAY || op->step == CG_STEP_DEL_WAY ||
+         op->step == CG_STEP_LEAVE_WAY;
+}
+
 static void
 others_are_left_alone (void)
 {
@@ -154,7 +186,7 @@ others_are_left_alone (void)
       const CgOp *op = &g_array_index (ops, CgOp, i);
       if (op->step == CG_STEP_ADD_RULE || op->step == CG_STEP_DEL_RULE)
         g_assert_cmpuint (op->rule.protocol, ==, CG_PROTOCOL);
-      else if (op->step != CG_STEP_SET_FILTER && op->step != CG_STEP_RESTORE_FILTER)
+      else if (is_about_a_route (op))
         g_assert_cmpuint (op->route.protocol, ==, CG_PROTOCOL);
     }
   }
@@ -180,6 +212,8 @@ nobody_leaks_in_a_run_over_some_gateways (void)
       g_autofree char *line = cg_op_to_string (op);
       do_one (scenario->kernel, op, seed);
       g_autofree char *leak = scenario_find_leak (scenario, scenario->kernel);
+      if (!leak)
+        leak = scenario_find_unguarded (scenario, scenario->kernel, N_PACKETS);
       if (leak) {
         g_test_fail_printf ("scenario %u, only %s, behind '%s': %s", seed, names[0], line, leak);
         return;
@@ -201,6 +235,11 @@ lose (Kernel *kernel, guint seed)
   for (guint i = kernel->routes->len; seed % 2 && i-- > 0;)
     if (g_array_index (kernel->routes, CgRoute, i).protocol == CG_PROTOCOL && (seed / 2 + i) % 2)
       g_array_remove_index (kernel->routes, i);
+  if (seed % 3 == 0)
+    kernel_lose_guard (kernel);
+  for (guint i = kernel->entries->len; seed % 3 == 1 && i-- > 0;)
+    if ((seed / 3 + i) % 5 == 0)
+      g_array_remove_index (kernel->entries, i);
 }
 
 /* What the first half of a monitor's repair does, by the answers of before. */

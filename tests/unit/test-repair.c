@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What the first half of a repair does of all that there is to be done. That it lets nobody out is
- * shown in test-order.c. */
+/* What the first half of a repair does of all that there is to be done. That it lets no packet out
+ * is shown in test-order.c. */
 
 #include "repair.h"
 
@@ -14,7 +14,7 @@ it_closes_and_does_nothing_else (void)
   for (int step = 0; step < CG_N_STEPS; step++) {
     CgOp op = {.step = step};
     if (step == CG_STEP_GUARD)
-      op.guard.how = CG_GUARD_CREATE;
+      op.guard.work = CG_GUARD_SET;
     g_array_append_val (ops, op);
   }
   cg_repair_choose (ops);
@@ -26,12 +26,15 @@ it_closes_and_does_nothing_else (void)
 
 static const struct GuardCase {
   const char *name;
-  int how;
+  CgGuardOp op;
   gboolean chosen;
 } guard_cases[] = {
-    {"gone", CG_GUARD_CREATE, TRUE},
-    {"changed-by-others", CG_GUARD_REPLACE, TRUE},
-    {"ours", CG_GUARD_REFILL, FALSE},
+    {"programs-are-gone", {.work = CG_GUARD_LOAD}, TRUE},
+    {"an-entry-is-gone", {.work = CG_GUARD_SET}, TRUE},
+    /* the answers of now may know what it is for */
+    {"an-entry-is-not-known", {.work = CG_GUARD_DELETE}, FALSE},
+    {"table-is-gone-or-changed-by-others", {.work = CG_GUARD_TABLE, .text = "x"}, TRUE},
+    {"table-is-ours", {.work = CG_GUARD_TABLE, .text = "x", .stands = TRUE}, FALSE},
 };
 
 static void
@@ -39,8 +42,7 @@ guard (gconstpointer data)
 {
   const struct GuardCase *test = data;
   g_autoptr (GArray) ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
-  CgOp op = {.step = CG_STEP_GUARD, .guard = {.gateway = "wg0", .text = "x"}};
-  op.guard.how = test->how;
+  const CgOp op = {.step = CG_STEP_GUARD, .guard = test->op};
   g_array_append_val (ops, op);
   cg_repair_choose (ops);
   g_assert_cmpuint (ops->len, ==, test->chosen);

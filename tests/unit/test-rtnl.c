@@ -414,6 +414,170 @@ refuses_nonsense (void)
   g_array_unref (out);
 }
 
+/* A link of that kind. data: what the kind says of itself, of so many bytes; what is said of the
+ * lengths of it, of what holds it, and of the attribute in it may be untrue. */
+typedef struct {
+  const char *name;
+  const char *kind;
+  guint16 attribute;        /* 0: no data at all */
+  guint16 size;             /* of its value */
+  gint16 inner, data, info; /* by how much the lengths lie */
+  gboolean kind_last;
+  guint16 port;
+} PortCase;
+
+static const PortCase port_cases[] = {
+    {.name = "vxlan", .kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 2, .port = 0x1234},
+    {.name = "geneve", .kind = "geneve", .attribute = IFLA_GENEVE_PORT, .size = 2, .port = 0x1234},
+    {.name = "bareudp",
+     .kind = "bareudp",
+     .attribute = IFLA_BAREUDP_PORT,
+     .size = 2,
+     .port = 0x1234},
+    {.name = "kind-behind-its-data",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .kind_last = TRUE,
+     .port = 0x1234},
+    {.name = "another-attribute", .kind = "vxlan", .attribute = IFLA_VXLAN_TTL, .size = 2},
+    {.name = "another-kind", .kind = "wireguard", .attribute = IFLA_VXLAN_PORT, .size = 2},
+    {.name = "no-data", .kind = "vxlan"},
+    {.name = "too-short", .kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 1},
+    {.name = "empty", .kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 0},
+    {.name = "too-long", .kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 4},
+    {.name = "inner-past-the-end",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .inner = 4},
+    {.name = "inner-shorter-than-its-header",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .inner = -4},
+    {.name = "data-past-the-end",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .data = 4},
+    {.name = "data-shorter-than-its-header",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .data = -10},
+    {.name = "data-that-ends-in-the-port",
+     .kind = "vxlan",
+     .attribute = IFLA_VXLAN_PORT,
+     .size = 2,
+     .data = -3},
+};
+
+static void
+lie (struct nlattr *attribute, gint16 by)
+{
+  attribute->nla_len = (guint16) (attribute->nla_len + by);
+}
+
+static struct nlmsghdr *
+put_tunnel (Message *space, const PortCase *test)
+{
+  static const guint8 value[] = {0x12, 0x34, 0x12, 0x34};
+  struct nlmsghdr *message = mnl_nlmsg_put_header (space);
+  message->nlmsg_type = RTM_NEWLINK;
+  struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
+  header->ifi_index = 7;
+  struct nlattr *info = mnl_attr_nest_start (message, IFLA_LINKINFO);
+  if (!test->kind_last)
+    mnl_attr_put_strz (message, IFLA_INFO_KIND, test->kind);
+  if (test->attribute) {
+    struct nlattr *data = mnl_attr_nest_start (message, IFLA_INFO_DATA);
+    struct nlattr *inner = mnl_nlmsg_get_payload_tail (message);
+    mnl_attr_put (message, test->attribute, test->size, value);
+    mnl_attr_nest_end (message, data);
+    lie (inner, test->inner);
+    lie (data, test->data);
+  }
+  if (test->kind_last)
+    mnl_attr_put_strz (message, IFLA_INFO_KIND, test->kind);
+  mnl_attr_nest_end (message, info);
+  lie (info, test->info);
+  return message;
+}
+
+/* In memory that ends where the message ends, so that a sanitizer sees a read past it. */
+static void
+reads_port (gconstpointer data)
+{
+  const PortCase *test = data;
+  Message space;
+  const struct nlmsghdr *message = put_tunnel (&space, test);
+  g_autofree struct nlmsghdr *exact = cut (message, message->nlmsg_len);
+  g_autoptr (GArray) links = g_array_new (FALSE, TRUE, sizeof (CgLink));
+  g_assert_true (cg_rtnl_parse_link (exact, links));
+  g_assert_cmpuint (links->len, ==, 1);
+  const CgLink *link = &g_array_index (links, CgLink, 0);
+  g_assert_cmpuint (link->port, ==, test->port);
+  g_assert_cmpstr (link->kind, ==, test->kind);
+}
+
+/* What holds it all must not reach past the message. */
+static void
+refuses_a_nest_past_the_end (void)
+{
+  const PortCase test = {.kind = "vxlan", .attribute = IFLA_VXLAN_PORT, .size = 2, .info = 4};
+  Message space;
+  const struct nlmsghdr *message = put_tunnel (&space, &test);
+  g_autofree struct nlmsghdr *exact = cut (message, message->nlmsg_len);
+  g_autoptr (GArray) links = g_array_new (FALSE, TRUE, sizeof (CgLink));
+  g_assert_false (cg_rtnl_parse_link (exact, links));
+}
+
+static void
+all_links_are_asked_for_without_statistics (void)
+{
+  Message space;
+  struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+  cg_rtnl_get_links (request);
+  g_assert_cmpint (request->nlmsg_type, ==, RTM_GETLINK);
+  g_assert_cmphex (request->nlmsg_flags & NLM_F_DUMP, ==, NLM_F_DUMP);
+  const struct nlattr *attribute;
+  guint seen = 0;
+  mnl_attr_for_each (attribute, request, sizeof (struct ifinfomsg))
+  {
+    seen++;
+    g_assert_cmpint (mnl_attr_get_type (attribute), ==, IFLA_EXT_MASK);
+    g_assert_cmphex (mnl_attr_get_u32 (attribute), ==, RTEXT_FILTER_SKIP_STATS);
+  }
+  g_assert_cmpuint (seen, ==, 1);
+}
+
+/* Root's packet to the whole address, and no dump. */
+static void
+a_route_is_asked_for_by_its_destination (void)
+{
+  static const struct {
+    const char *address;
+    guint8 family, bits, bytes;
+  } cases[] = {{"192.0.2.1", AF_INET, 32, 4}, {"2001:db8::1", AF_INET6, 128, 16}};
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    Message space;
+    CgPrefix address;
+    struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
+    g_assert_true (cg_prefix_parse (cases[i].address, &address));
+    cg_rtnl_get_route_to (request, &address);
+    const struct rtmsg *header = mnl_nlmsg_get_payload (request);
+    const struct nlattr *destination = mnl_nlmsg_get_payload_offset (request, sizeof *header);
+    g_assert_cmpint (request->nlmsg_type, ==, RTM_GETROUTE);
+    g_assert_cmphex (request->nlmsg_flags & NLM_F_DUMP, ==, 0);
+    g_assert_cmpint (header->rtm_family, ==, cases[i].family);
+    g_assert_cmpint (header->rtm_dst_len, ==, cases[i].bits);
+    g_assert_cmpint (mnl_attr_get_type (destination), ==, RTA_DST);
+    g_assert_cmpmem (mnl_attr_get_payload (destination), mnl_attr_get_payload_len (destination),
+                     address.address, cases[i].bytes);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -431,5 +595,9 @@ main (int argc, char **argv)
   g_test_add_func ("/rtnl/other-families-say-nothing", other_families_say_nothing);
   g_test_add_func ("/rtnl/nonsense", refuses_nonsense);
   ADD_CASES ("/rtnl/network", network_cases, reads_network);
+  ADD_CASES ("/rtnl/port", port_cases, reads_port);
+  g_test_add_func ("/rtnl/port/nest-past-the-end", refuses_a_nest_past_the_end);
+  g_test_add_func ("/rtnl/get-links", all_links_are_asked_for_without_statistics);
+  g_test_add_func ("/rtnl/get-route-to", a_route_is_asked_for_by_its_destination);
   return g_test_run ();
 }

@@ -135,26 +135,64 @@ garbage_is_passed_over (Directory *directory, gconstpointer data)
   assert_kept (directory, "wg0:7:1 ");
 }
 
-/* Likewise of guards. */
 static void
-garbage_of_guards_is_passed_over (Directory *directory, gconstpointer data)
+save_table (const Directory *directory)
 {
-  static const char *const files[][2] = {
-      {"empty", ""}, {"one-word", "sum\n"}, {"-dash", "sum print\n"}};
-  char name[] = "wg0", sum[] = "sum", print[] = "print";
-  const CgSavedGuard guard = {name, sum, print};
-  g_autofree char *guards = g_build_filename (directory->path, "guard", NULL);
-  g_autoptr (GArray) saved = cg_saved_guards_new ();
+  char sum[] = "sum", print[] = "print";
+  cg_runtime_save_table (directory->path, &(CgSavedTable){sum, print});
+}
+
+static void
+assert_table (const Directory *directory, const char *text, const char *fingerprint)
+{
+  CgSavedTable saved = {NULL};
+  cg_runtime_load_table (directory->path, &saved);
+  g_assert_cmpstr (saved.text, ==, text);
+  g_assert_cmpstr (saved.fingerprint, ==, fingerprint);
+  cg_saved_table_clear (&saved);
+}
+
+static void
+what_was_written_of_the_table_comes_back (Directory *directory, gconstpointer data)
+{
   (void) data;
-  cg_runtime_save_guard (directory->path, &guard);
-  for (gsize i = 0; i < G_N_ELEMENTS (files); i++) {
-    g_autofree char *path = g_build_filename (guards, files[i][0], NULL);
-    g_assert_true (g_file_set_contents (path, files[i][1], -1, NULL));
+  assert_table (directory, NULL, NULL);
+  save_table (directory);
+  assert_table (directory, "sum", "print");
+}
+
+static void
+a_table_that_is_forgotten_is_gone (Directory *directory, gconstpointer data)
+{
+  (void) data;
+  cg_runtime_forget_table (directory->path);
+  save_table (directory);
+  cg_runtime_forget_table (directory->path);
+  assert_table (directory, NULL, NULL);
+}
+
+/* Then the table is written anew. */
+static void
+garbage_of_the_table_is_passed_over (Directory *directory, gconstpointer data)
+{
+  static const char *const texts[] = {"", "\n", "sum\n"};
+  g_autofree char *file = g_build_filename (directory->path, "table", NULL);
+  (void) data;
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_assert_true (g_file_set_contents (file, texts[i], -1, NULL));
+    assert_table (directory, NULL, NULL);
   }
-  cg_runtime_load_guards (directory->path, saved);
-  for (guint i = 0; i < saved->len; i++)
-    g_assert_nonnull (g_array_index (saved, CgSavedGuard, i).fingerprint);
-  g_assert_cmpuint (saved->len, ==, 1);
+}
+
+/* A directory in its place: the run goes on, and nothing is kept. */
+static void
+a_table_that_cannot_be_kept_is_not (Directory *directory, gconstpointer data)
+{
+  g_autofree char *file = g_build_filename (directory->path, "table", NULL);
+  (void) data;
+  g_assert_cmpint (g_mkdir (file, 0755), ==, 0);
+  save_table (directory);
+  assert_table (directory, NULL, NULL);
 }
 
 static void
@@ -310,7 +348,10 @@ main (int argc, char **argv)
   add ("filter/later-replaces-earlier", later_value_replaces_the_earlier);
   add ("filter/forgotten-is-gone", forgotten_is_gone);
   add ("filter/garbage-is-passed-over", garbage_is_passed_over);
-  add ("guard/garbage-is-passed-over", garbage_of_guards_is_passed_over);
+  add ("table/comes-back", what_was_written_of_the_table_comes_back);
+  add ("table/forgotten-is-gone", a_table_that_is_forgotten_is_gone);
+  add ("table/garbage-is-passed-over", garbage_of_the_table_is_passed_over);
+  add ("table/cannot-be-kept", a_table_that_cannot_be_kept_is_not);
   add ("filter/cannot-be-kept", what_cannot_be_kept_is_said);
   add ("lock/keeps-others-out", lock_keeps_others_out);
   add ("lock/is-free-again", lock_is_free_again);

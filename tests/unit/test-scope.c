@@ -173,6 +173,65 @@ rules_of_others_relate_nobody (void)
   g_assert_null (strstr (ops, "table 43"));
 }
 
+static void
+add_held (World *world, guint32 uid, guint32 table)
+{
+  cg_entries_append_uids (world->facts->guard->entries, (CgUidRange){uid, uid}, table);
+  cg_entries_normalise (world->facts->guard->entries);
+}
+
+static void
+assert_scope (const World *world, const char *const *names, const char *expected)
+{
+  g_autoptr (CgScope) scope = cg_scope_new (world->facts, names);
+  g_autoptr (GString) tables = g_string_new (NULL);
+  for (guint i = 0; i < scope->tables->len; i++)
+    g_string_append_printf (tables, "%u ", g_array_index (scope->tables, guint32, i));
+  g_assert_cmpstr (tables->str, ==, expected);
+}
+
+/* bob's rules are gone, and the guard of his gateway of before is all that holds him: a run over
+ * his gateway of now must see that he moves. */
+static void
+what_a_guard_holds_counts_as_rules_do (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=42\nGuard=yes\n", 7, IPV4);
+  world_add (world, "wg1", "Users=bob\nTable=43\nGuard=yes\n", 9, IPV4);
+  assert_scope (world, wg1, "43 ");
+  add_held (world, 1501, 77);
+  add_held (world, 1502, 78);
+  add_held (world, 1501, 42); /* the last one of a key stays */
+  assert_scope (world, wg1, "43 42 ");
+  assert_scope (world, wg0, "42 43 ");
+}
+
+/* The other way round: alice's gateway is named, and its guard holds bob. */
+static void
+a_guard_relates_those_whom_it_holds (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=42\nGuard=yes\n", 7, IPV4);
+  world_add (world, "wg1", "Users=bob\nTable=43\nGuard=no\n", 9, IPV4);
+  add_held (world, 1500, 42);
+  assert_scope (world, wg0, "42 ");
+  add_held (world, 1501, 42);
+  assert_scope (world, wg0, "42 43 ");
+}
+
+/* Of entries that are about no uid, whatever bytes they have. */
+static void
+other_entries_relate_nothing (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", "Users=alice\nTable=42\nGuard=yes\n", 7, IPV4);
+  world_add (world, "wg1", "Users=bob\nTable=43\nGuard=yes\n", 9, IPV4);
+  const CgGuardEntry entries[] = {cg_entry_port (1501),
+                                  cg_entry_gateway (43, (struct cg_way){{1500, 1501}, 0})};
+  g_array_append_vals (world->facts->guard->entries, entries, G_N_ELEMENTS (entries));
+  assert_scope (world, wg0, "42 ");
+}
+
 /* The kernel shows rules in whatever order they were added. */
 static void
 leftovers_go_in_whatever_order_they_stand (void)
@@ -381,6 +440,9 @@ main (int argc, char **argv)
       {"the-way-stays-with-who-may-be-missing", the_way_stays_with_who_may_be_missing},
       {"rules-of-others-relate-nobody", rules_of_others_relate_nobody},
       {"leftovers/go-in-whatever-order-they-stand", leftovers_go_in_whatever_order_they_stand},
+      {"guard/counts-as-rules-do", what_a_guard_holds_counts_as_rules_do},
+      {"guard/relates-those-whom-it-holds", a_guard_relates_those_whom_it_holds},
+      {"guard/other-entries", other_entries_relate_nothing},
       {"freed/by-a-run-over-the-old-gateway",
        moved_user_is_not_freed_by_a_run_over_the_old_gateway},
       {"freed/with-the-old-table", moved_user_is_not_freed_with_the_old_table},

@@ -215,6 +215,88 @@ kernel_without_ipv6_is_no_fault (void)
                    cg_state_name (gateway->family[1].should));
 }
 
+static CgGuardForm
+form_of (const World *world)
+{
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  return ((const CgGatewayStatus *) status->gateways->pdata[0])->guard;
+}
+
+/* As it stands, and not as it should be. */
+static void
+guard_is_told_as_it_stands (void)
+{
+  const CgGuardEntry entry = cg_entry_gateway (42, (struct cg_way){.flags = 0});
+  const CgGuardEntry other = cg_entry_gateway (43, (struct cg_way){.flags = 0});
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_NONE);
+  g_array_append_val (world->facts->guard->entries, other);
+  world->facts->guard->is_loaded = TRUE;
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_NONE);
+  g_array_append_val (world->facts->guard->entries, entry);
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_BPF);
+  world->facts->guard->is_loaded = FALSE;
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_NONE);
+}
+
+static void
+guard_by_uid_is_told (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
+  world->facts->guard->impossible = g_strdup ("no BPF here");
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_NONE);
+  world->facts->table.fingerprint = g_strdup ("it stands");
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_NFTABLES);
+}
+
+/* A process that may not look says neither that it stands nor that it does not. */
+static void
+guard_that_is_hidden_is_unknown (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
+  world->facts->guard->impossible = g_strdup ("not permitted");
+  world->facts->guard->is_hidden = TRUE;
+  world->facts->table.unseen = g_strdup ("not permitted");
+  g_assert_cmpint (form_of (world), ==, CG_GUARD_FORM_UNKNOWN);
+  install_plan (world);
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  g_assert_false (cg_status_differs (status));
+}
+
+static void
+drops_are_those_of_the_gateway (void)
+{
+  const CgGuardDrops drops[] = {
+      {43, {.out = 100}}, {42, {.out = 1, .in = 2, .names = 4, .sources = 8, .protocols = 16}}};
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
+  g_array_append_vals (world->facts->guard->drops, drops, G_N_ELEMENTS (drops));
+  world->facts->table.dropped = 5;
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  const CgGatewayStatus *gateway = status->gateways->pdata[0];
+  g_assert_cmpuint (gateway->dropped, ==, 31);
+  g_assert_cmpuint (gateway->drops.names, ==, 4);
+  g_assert_cmpuint (status->dropped, ==, 5);
+}
+
+static void
+guard_that_is_lost_is_a_difference (void)
+{
+  g_autoptr (World) world = world_new ();
+  world_add (world, "wg0", WG0 "Guard=yes\n", 7, LINK_ALL);
+  install_plan (world);
+  g_autoptr (CgStatus) status = cg_status_new (world->facts, all);
+  const CgGatewayStatus *gateway = status->gateways->pdata[0];
+  gboolean loads = FALSE;
+  for (guint i = 0; i < gateway->differences->len; i++)
+    loads = loads || g_str_has_prefix (gateway->differences->pdata[i], "# the guard: bpftool");
+  g_assert_true (loads);
+  g_assert_cmpuint (status->differences->len, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -227,5 +309,10 @@ main (int argc, char **argv)
   g_test_add_func ("/status/each-difference-is-told-once", each_difference_is_told_once);
   g_test_add_func ("/status/filter-is-a-difference", filter_is_a_difference);
   g_test_add_func ("/status/kernel-without-ipv6-is-no-fault", kernel_without_ipv6_is_no_fault);
+  g_test_add_func ("/status/guard/as-it-stands", guard_is_told_as_it_stands);
+  g_test_add_func ("/status/guard/by-uid", guard_by_uid_is_told);
+  g_test_add_func ("/status/guard/hidden", guard_that_is_hidden_is_unknown);
+  g_test_add_func ("/status/guard/drops", drops_are_those_of_the_gateway);
+  g_test_add_func ("/status/guard/lost", guard_that_is_lost_is_a_difference);
   return g_test_run ();
 }

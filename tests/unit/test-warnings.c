@@ -163,21 +163,77 @@ warns_of_a_table_that_others_use (void)
                                          warnings->pdata[0]));
 }
 
-static void
-warns_of_a_tunnel_that_does_not_go_with_the_guard (void)
+/* Its gateways are g0, which has no guard, and g1 and more. */
+static World *
+world_of_kinds (const char *const *kinds)
 {
-  g_autoptr (World) world = world_new ();
-  const char *const kinds[] = {"gtp", "gtp", "wireguard", "tun", "gre", "ovpn", "vxlan", ""};
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
-    g_autofree char *name = g_strdup_printf ("t%u", i);
+  World *world = world_new ();
+  for (guint i = 0; kinds[i]; i++) {
+    g_autofree char *name = g_strdup_printf ("g%u", i);
     g_autofree char *lines = g_strdup_printf ("Users=%u\nGuard=%s\n", 2000 + i, i ? "yes" : "no");
     CgTunnel *tunnel = world_add (world, name, lines, 7, LINK_ALL);
     g_strlcpy (tunnel->kind, kinds[i], sizeof tunnel->kind);
   }
+  return world;
+}
+
+/* In BPF the guard knows them by their sockets. */
+static void
+warns_of_a_tunnel_that_a_guard_by_uid_does_not_know (void)
+{
+  static const char *const kinds[] = {"gtp",  "gtp",   "wireguard", "tun",     "gre",
+                                      "ovpn", "vxlan", "",          "bareudp", NULL};
+  g_autoptr (World) world = world_of_kinds (kinds);
+  g_autoptr (GPtrArray) none = cg_warnings (world->facts, all);
+  g_assert_cmpuint (none->len, ==, 0);
+  world->facts->guard->impossible = g_strdup ("no BPF here");
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_autoptr (GString) told = g_string_new (NULL);
+  for (guint i = 0; i < warnings->len; i++)
+    if (strstr (warnings->pdata[i], "of the kind"))
+      g_string_append_printf (told, "%.2s ", (const char *) warnings->pdata[i]);
+  g_assert_cmpstr (told->str, ==, "g1 g8 ");
+}
+
+static void
+warns_of_a_guard_that_goes_by_uid (void)
+{
+  static const char *const kinds[] = {"tun", "tun", NULL};
+  g_autoptr (World) world = world_of_kinds (kinds);
+  world->facts->guard->impossible = g_strdup ("no BPF here");
   g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
   g_assert_cmpuint (warnings->len, ==, 1);
-  g_assert_true (g_pattern_match_simple ("t1: the guard cannot tell * the kind gtp*Guard=no",
+  g_assert_true (g_pattern_match_simple ("g1: *(no BPF here), so it goes by uid in nftables: *",
                                          warnings->pdata[0]));
+  g_array_index (world->facts->tunnels, CgTunnel, 1).unguarded = TRUE;
+  g_autoptr (GPtrArray) closed = cg_warnings (world->facts, all);
+  g_assert_cmpuint (closed->len, ==, 1);
+  g_assert_true (
+      g_pattern_match_simple ("g1: *(no BPF here), and Guard=required keeps *", closed->pdata[0]));
+}
+
+/* A process that may not look at BPF knows nothing of it. */
+static void
+says_nothing_of_what_is_hidden (void)
+{
+  static const char *const kinds[] = {"tun", "tun", NULL};
+  g_autoptr (World) world = world_of_kinds (kinds);
+  world->facts->guard->impossible = g_strdup ("not permitted");
+  world->facts->guard->is_hidden = TRUE;
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, 0);
+}
+
+static void
+warns_of_a_table_that_cannot_be_seen (void)
+{
+  static const char *const kinds[] = {"tun", "tun", NULL};
+  g_autoptr (World) world = world_of_kinds (kinds);
+  world->facts->table.unseen = g_strdup ("no nftables here");
+  g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_true (
+      g_pattern_match_simple ("g1: the guard's table *: no nftables here", warnings->pdata[0]));
 }
 
 static void
@@ -233,8 +289,11 @@ main (int argc, char **argv)
   ADD_CASES ("/warnings/rule", rule_cases, warns_of_rule);
   g_test_add_func ("/warnings/pushed-server-in-a-bypass", warns_of_a_pushed_server_in_a_bypass);
   g_test_add_func ("/warnings/table-that-others-use", warns_of_a_table_that_others_use);
-  g_test_add_func ("/warnings/tunnel-that-does-not-go-with-the-guard",
-                   warns_of_a_tunnel_that_does_not_go_with_the_guard);
+  g_test_add_func ("/warnings/guard/kind-of-tunnel",
+                   warns_of_a_tunnel_that_a_guard_by_uid_does_not_know);
+  g_test_add_func ("/warnings/guard/by-uid", warns_of_a_guard_that_goes_by_uid);
+  g_test_add_func ("/warnings/guard/hidden", says_nothing_of_what_is_hidden);
+  g_test_add_func ("/warnings/guard/table-unseen", warns_of_a_table_that_cannot_be_seen);
   g_test_add_func ("/warnings/of-the-named-alone", warns_of_the_named_alone);
   g_test_add_func ("/warnings/limit", warnings_have_a_limit);
   g_test_add_func ("/warnings/limit-of-each-kind", each_kind_has_its_own);
