@@ -210,7 +210,8 @@ close_unguarded (CgFacts *facts, const CgUnguarded *unguarded)
   for (guint i = 0; i < facts->tunnels->len; i++) {
     CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     for (guint j = 0; unguarded->tables && j < unguarded->tables->len; j++)
-      if (g_array_index (unguarded->tables, guint32, j) == tunnel->table &&
+      if ((g_array_index (unguarded->tables, guint32, j) == tunnel->table ||
+           !g_array_index (unguarded->tables, guint32, j)) && /* what all gateways share */
           tunnel->gateway->guard == CG_GUARD_REQUIRED)
         any = tunnel->unguarded = TRUE;
   }
@@ -298,6 +299,8 @@ cg_apply (const CgOptions *options,
     if (why)
       g_info ("looking again: %s", why->message);
     g_clear_error (&why);
+    if (unguarded.passing && i + 2 < MAX_TRIES) /* the last two go by uid then */
+      g_clear_pointer (&unguarded.no_bpf, g_free);
     done = apply_once (options, config, names, intent, &unguarded, &again, &why);
   }
   if (done && unguarded.why)

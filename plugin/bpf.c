@@ -606,6 +606,8 @@ cg_bpf_look (CgGuardFound *found, GError **error)
     return TRUE;
   }
   if (!find_guards (&place, guards)) {
+    if (errno == ENOMEM || errno == EAGAIN)
+      return fail (error, "looking for the guard");
     found->is_hidden = errno == EPERM && geteuid () != 0;
     found->impossible = g_strdup_printf ("bpf(2): %s", g_strerror (errno));
     return TRUE;

@@ -255,6 +255,8 @@ write_guard (Run *run, const CgOp *op, const char *runtime_dir)
   case CG_GUARD_DELETE:
     if (!run->unguarded->no_bpf)
       write_entry (run, op);
+    else if (op->guard.required) /* the gateway is not to open */
+      note_failure (run, op, run->unguarded->no_bpf, NULL);
     break;
   case CG_GUARD_TABLE:
     done = write_table (op->guard.text, runtime_dir, &error);

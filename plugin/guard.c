@@ -129,17 +129,16 @@ append_sets (
   append_set (text, "homes", digit (family), at, homes);
 }
 
-/* "{ 1500, 2000-2010 }"; FALSE if there are none. */
-static gboolean
-append_uids (GString *text, const GArray *uids)
+/* A rule for each range, and no set, which the kernel asks as it is now (nft_set_elem_active in
+ * net/netfilter/nf_tables.h): a packet that is among the old rules while new ones take their place
+ * would find the old set empty. */
+static void
+append_by_uid (GString *text, const GArray *uids, const char *verdict)
 {
   for (guint i = 0; i < uids->len; i++) {
     g_autofree char *range = cg_uid_range_to_string (g_array_index (uids, CgUidRange, i));
-    g_string_append_printf (text, "%s%s", i ? ", " : "{ ", range);
+    g_string_append_printf (text, "meta skuid %s %s; ", range, verdict);
   }
-  if (uids->len > 0)
-    g_string_append (text, " }");
-  return uids->len > 0;
 }
 
 /* A chain that drops what has one of the addresses, but by their homes. field is "saddr" or
@@ -159,24 +158,25 @@ append_holding (GString *text, const char *name, const char *field, const char *
   g_string_append (text, "counter name dropped drop; }; ");
 }
 
-/* What another program leads to another port or address than the one that was asked. */
-static void
-append_redirected (GString *text, const GArray *guarded)
+/* The uids of gateways that have name servers of their own. */
+static GArray *
+list_askers (const GArray *guarded)
 {
-  g_autoptr (GArray) uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
+  GArray *uids = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   for (guint i = 0; i < guarded->len; i++) {
     const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
     if (one->tunnel->gateway->dns_mode != CG_DNS_NONE)
       g_array_append_vals (uids, one->uids->data, one->uids->len);
   }
   cg_uids_normalise (uids);
-  g_autoptr (GString) list = g_string_new (NULL);
-  if (append_uids (list, uids))
-    g_string_append_printf (text,
-                            "meta l4proto { tcp, udp } ct status dnat ct original proto-dst 53 "
-                            "meta skuid %s counter name dropped drop; ",
-                            list->str);
+  return uids;
 }
+
+/* What another program leads to another port or address than the one that was asked. With "ct" the
+ * kernel follows connections, which costs all packets: none of it without a need. */
+#define REDIRECTED                                                                                 \
+  "meta l4proto tcp ct status dnat ct original proto-dst 53 jump redirected; "                     \
+  "meta l4proto udp ct status dnat ct original proto-dst 53 jump redirected; "
 
 /* By uid, where BPF cannot be had. */
 
@@ -240,10 +240,12 @@ append_gateway (GString *text, const CgTunnel *tunnel)
     for (guint i = 0; i < gateway->dns->len; i++) {
       const CgPrefix *server = &g_array_index (gateway->dns, CgPrefix, i);
       g_autofree char *address = cg_prefix_to_address (server);
-      g_string_append_printf (text, "th dport 53 meta l4proto { tcp, udp } %s daddr %s goto %s; ",
-                              keyword (server->family), address, ways);
+      const char *family = keyword (server->family);
+      g_string_append_printf (
+          text, "tcp dport 53 %s daddr %s goto %s; udp dport 53 %s daddr %s goto %s; ", family,
+          address, ways, family, address, ways);
     }
-    g_string_append (text, "th dport 53 meta l4proto { tcp, udp } goto stop; ");
+    g_string_append (text, "tcp dport 53 goto stop; udp dport 53 goto stop; ");
   }
   g_string_append_printf (text, "goto %s; }; ", ways);
 }
@@ -251,15 +253,11 @@ append_gateway (GString *text, const CgTunnel *tunnel)
 static void
 append_choice (GString *text, const GArray *guarded, const GArray *others)
 {
-  g_autoptr (GString) rest = g_string_new (NULL);
-  if (append_uids (rest, others))
-    g_string_append_printf (text, "meta skuid %s oifname != \"lo\" goto stop; ", rest->str);
+  append_by_uid (text, others, "oifname != \"lo\" goto stop");
   for (guint i = 0; i < guarded->len; i++) {
     const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
-    g_autoptr (GString) list = g_string_new (NULL);
-    if (append_uids (list, one->uids))
-      g_string_append_printf (text, "meta skuid %s goto gateway-%u; ", list->str,
-                              one->tunnel->table);
+    g_autofree char *verdict = g_strdup_printf ("goto gateway-%u", one->tunnel->table);
+    append_by_uid (text, one->uids, verdict);
   }
 }
 
@@ -290,6 +288,12 @@ append_emptying (GString *text)
 static void
 append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
 {
+  g_autoptr (GArray) askers = list_askers (guarded);
+  if (askers->len > 0) {
+    g_string_append (text, "chain redirected { ");
+    append_by_uid (text, askers, "counter name dropped drop");
+    g_string_append (text, "}; ");
+  }
   if (by_uid) {
     g_string_append_printf (text,
                             "chain output { type filter hook output priority %d; policy accept; ",
@@ -300,9 +304,8 @@ append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
   g_string_append_printf (
       text,
       "chain postrouting { type filter hook postrouting priority %d; policy accept; "
-      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; ",
-      PRIORITY_POSTROUTING);
-  append_redirected (text, guarded);
+      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; %s",
+      PRIORITY_POSTROUTING, askers->len > 0 ? REDIRECTED : "");
   if (by_uid)
     append_choice (text, guarded, by_uid);
   g_string_append_printf (

@@ -6,7 +6,7 @@ import json
 
 from lab import CONFINED, CONFINED_PORT, HERE, PYTHON, LabError
 
-HOOKS = ("egress", "ingress", "sock_create")
+HOOKS = ("egress", "ingress", "sock_create", "setsockopt")
 CGROUPS = "/sys/fs/cgroup"
 PINS = "/sys/fs/bpf/custom-gateway"
 TABLE = "inet custom-gateway"
@@ -55,7 +55,7 @@ def programs(lab, hook=None):
     """Our programs at the root of the machine's cgroups, as bpftool(8) shows them: (hook, id) pairs, or the
     ids of one hook."""
     shown = json.loads(lab.sh("host", f"bpftool -j cgroup show {CGROUPS}").strip() or "[]")
-    found = [(entry["attach_type"].removeprefix("cgroup_inet_"), entry["id"]) for entry in shown
+    found = [(entry["attach_type"].removeprefix("cgroup_").removeprefix("inet_"), entry["id"]) for entry in shown
              if entry["name"].startswith("cg_")]
     return found if hook is None else [number for name, number in found if name == hook]
 

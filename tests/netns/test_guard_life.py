@@ -49,7 +49,7 @@ def test_what_stands_when_up_when_down_and_when_removed(lab, tunnel):
     assert way(lab) == [ifindex, ifindex]
     assert held_uids(lab) == [(CONFINED, 32)]
     names = {path.rsplit("/", 1)[1] for path in pins(lab)}
-    assert names == MAPS | {"cg_egress", "cg_ingress", "cg_sock_create"}
+    assert names == MAPS | {f"cg_{hook}" for hook in HOOKS}
     assert gateway_status(lab)["guard"]["state"] == "bpf"
 
     tunnel.delete()

@@ -5,7 +5,7 @@ socket has also when no program has that open any more."""
 import os
 
 import pytest
-from guard import as_user, confine, entries, map_id, reasons
+from guard import as_user, confine, entries, map_id, reasons, start_as_user
 from lab import CONFINED, CONFINED_PORT, HERE, LAN, OTHER, PYTHON, SERVER, Tunnel, wait_until
 from test_sockets import Connection
 
@@ -96,6 +96,38 @@ def test_sockets_of_protocols_that_the_kernel_speaks_by_its_own_sockets_are_refu
     assert as_user(lab, OTHER, MAKE, *arguments) == ["made"]
     for kind, protocol_of_all in (1, 0), (1, 6), (2, 0), (2, 136):
         assert as_user(lab, CONFINED, MAKE, family, kind, protocol_of_all) == ["made"]
+
+
+JOIN = """
+if sys.argv[1] == "4":
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    membership = socket.inet_aton("239.1.2.3") + socket.inet_aton("192.0.2.2")
+    level, option = socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP
+else:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    membership = socket.inet_pton(socket.AF_INET6, "ff0e::99") + struct.pack("@I", socket.if_nametoindex("eth0"))
+    level, option = socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP
+try:
+    sock.setsockopt(level, option, membership)
+    print("joined", flush=True)
+    sys.stdin.readline()
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("family,group", [(4, "239.1.2.3"), (6, "ff0e::99")], ids=["4", "6"])
+@GUARDS
+def test_the_kernel_tells_the_lan_of_no_group_that_a_program_names(lab, guard, family, group):
+    """By IGMP and MLD, for which no socket is responsible. Sixteen bytes of the program's choice fit in."""
+    confine(lab, f"Guard={guard}")
+    lab.cg("reapply")
+    member = start_as_user(lab, CONFINED, JOIN, family)
+    assert member.stdout.readline() == ("joined\n" if guard == "no" else "EPERM\n")
+    assert (group in lab.sh("host", "ip maddress show dev eth0")) == (guard == "no")
+    if guard == "yes":
+        assert start_as_user(lab, OTHER, JOIN, family).stdout.readline() == "joined\n"
+        assert reasons(lab) == {"protocols": 1}
 
 
 # Both ends have the port that is captured: the kernel of the server opens its second path to that of the
