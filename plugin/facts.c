@@ -298,6 +298,13 @@ cg_facts_gateway_of_table (const CgFacts *facts, guint32 table)
   return NULL;
 }
 
+gboolean
+cg_tunnel_is_ipsec (const CgTunnel *tunnel)
+{
+  static const char *const kinds[] = {"vti", "vti6", "xfrm", NULL};
+  return g_strv_contains (kinds, tunnel->kind);
+}
+
 const CgTunnel *
 cg_facts_find_tunnel (const CgFacts *facts, const char *gateway)
 {

@@ -133,6 +133,9 @@ GArray *cg_facts_known_uids (const CgFacts *facts);
 /* The gateway that has the table, or NULL. */
 const CgGateway *cg_facts_gateway_of_table (const CgFacts *facts, guint32 table);
 
+/* Whether the interface is one of IPsec: what enters it leaves as ESP or AH, ip-link(8). */
+gboolean cg_tunnel_is_ipsec (const CgTunnel *tunnel);
+
 /* The tunnel of the gateway of that name, or NULL. */
 const CgTunnel *cg_facts_find_tunnel (const CgFacts *facts, const char *gateway);
 

@@ -141,13 +141,25 @@ append_by_uid (GString *text, const GArray *uids, const char *verdict)
   }
 }
 
+/* A packet that IPsec is about to wrap passes here as it is, on its way to the interface by which
+ * the wrapped one leaves (xfrm4_output in net/ipv4/xfrm4_output.c). */
+static gboolean
+has_ipsec (const GArray *guarded)
+{
+  for (guint i = 0; i < guarded->len; i++)
+    if (cg_tunnel_is_ipsec (g_array_index (guarded, CgGuarded, i).tunnel))
+      return TRUE;
+  return FALSE;
+}
+
 /* A chain that drops what has one of the addresses, but by their homes. field is "saddr" or
  * "daddr", which the interface that leaves or comes. It returns, as what follows the jump is to see
  * the rest. */
 static void
-append_holding (GString *text, const char *name, const char *field, const char *which)
+append_holding (
+    GString *text, const char *name, const char *field, const char *which, const char *first)
 {
-  g_string_append_printf (text, "chain %s { %s \"lo\" return; ", name, which);
+  g_string_append_printf (text, "chain %s { %s \"lo\" return; %s", name, which, first);
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     const char *family = keyword (cg_families[i]);
     char number = digit (cg_families[i]);
@@ -326,8 +338,9 @@ cg_guard_text (const GArray *guarded,
   g_string_append (text, "table inet " CG_GUARD_TABLE_NAME " { counter dropped { }; ");
   for (guint i = 0; i < CG_N_FAMILIES; i++)
     append_sets (text, guarded, former, former_homes, cg_families[i]);
-  append_holding (text, "source", "saddr", "oifname");
-  append_holding (text, "destination", "daddr", "iifname");
+  append_holding (text, "source", "saddr", "oifname",
+                  has_ipsec (guarded) ? "rt ipsec exists return; " : "");
+  append_holding (text, "destination", "daddr", "iifname", "");
   if (by_uid)
     g_string_append (text, "chain stop { counter name dropped drop; }; ");
   for (guint i = 0; by_uid && i < guarded->len; i++)

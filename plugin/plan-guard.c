@@ -101,9 +101,8 @@ plan_servers (CgPlan *plan, const CgTunnel *tunnel)
 static guint32
 way_flags (const CgTunnel *tunnel)
 {
-  static const char *const ipsec[] = {"vti", "vti6", "xfrm", NULL};
   return (tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES) |
-         (g_strv_contains (ipsec, tunnel->kind) ? CG_WAY_IPSEC : 0);
+         (cg_tunnel_is_ipsec (tunnel) ? CG_WAY_IPSEC : 0);
 }
 
 static void
