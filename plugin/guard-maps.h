@@ -42,8 +42,7 @@ struct cg_bypass_key {
   struct cg_ip destination;
 };
 #define CG_BYPASS_ANY  0           /* in place of an interface: multicast, or several next hops */
-#define CG_BYPASS_NONE 0xffffffffu /* likewise: it is closed, and so is what is around it for it   \
-                                    */
+#define CG_BYPASS_NONE 0xffffffffu /* likewise: closed, also for what is around it */
 
 /* cg_servers: a table and a name server to flags. */
 struct cg_server_key {

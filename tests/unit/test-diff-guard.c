@@ -323,7 +323,7 @@ a_bypass_opens_behind_what_is_narrower (void)
   stand (before, world);
   assert_run (before, all,
               "close: delete table 42: bypass 10.0.0.0/8, interface 2\n"
-              "close: set table 42: bypass 10.9.0.0/16, interface 4294967295\n"
+              "close: set table 42: bypass 10.9.0.0/16, closed\n"
               "open: delete table 42: bypass 10.9.0.0/16, interface 3\n");
 }
 
@@ -336,7 +336,7 @@ a_bypass_that_leads_elsewhere_is_closed_first (void)
   add_bypass (add_wg0 (world, "", 7), "10.0.0.0/8", 3);
   stand (world, before);
   assert_run (world, all,
-              "close: set table 42: bypass 10.0.0.0/8, interface 4294967295\n"
+              "close: set table 42: bypass 10.0.0.0/8, closed\n"
               "open: set table 42: bypass 10.0.0.0/8, interface 3\n");
 }
 
