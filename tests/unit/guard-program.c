@@ -39,10 +39,10 @@ bpf_map_lookup_elem (void *map, const void *key)
     if (maps[i].map != map)
       continue;
     /* a program reads no more than that of it */
-    const CgGuardEntry *found = is_trie (number)
-                                    ? kernel_find_longest (call.entries, number,
-                                                           (const guint8 *) key + sizeof (guint32))
-                                    : kernel_find_exact (call.entries, number, key);
+    const CgGuardEntry *found =
+        is_trie (number)
+            ? kernel_find_longest (call.entries, number, (const guint8 *) key + sizeof (guint32))
+            : kernel_find_exact (call.entries, number, key);
     return found ? (void *) found->value.bytes : NULL;
   }
   g_assert_not_reached ();

@@ -14,10 +14,8 @@
 static gboolean
 has_bits (const guint8 *a, const guint8 *b, guint n)
 {
-  for (guint i = 0; i < n; i++)
-    if (((a[i / 8] ^ b[i / 8]) >> (7 - i % 8)) & 1)
-      return FALSE;
-  return TRUE;
+  const guint whole = n / 8, rest = n % 8;
+  return memcmp (a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
 /* As a trie of the longest prefixes finds it: a key is a length, and the bits behind it. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The guard's programs, one packet at a time: guard.bpf.c compiled for this machine. What it decides
- * is compared with the model, which was written from guard-maps.h alone. That the kernel loads and
- * calls it is shown in tests/netns. */
+/* The guard's programs, one packet at a time: guard.bpf.c compiled for this machine. What it
+ * decides is compared with the model, which was written from guard-maps.h alone. That the kernel
+ * loads and calls it is shown in tests/netns. */
 
 #include "guard-program.h"
 
@@ -96,11 +96,13 @@ static CgGuardEntry
 roll_entry (GRand *rand)
 {
   const guint32 table = TABLE + dice (rand, 2);
-  const CgPrefix network = roll_network (rand), host = prefix_of (hosts[dice (rand, 2)][dice (rand, 5)]);
+  const CgPrefix network = roll_network (rand),
+                 host = prefix_of (hosts[dice (rand, 2)][dice (rand, 5)]);
   const struct cg_way way = {{TUNNEL * dice (rand, 2), TUNNEL + dice (rand, 2)}, dice (rand, 2)};
   switch ((CgMap) dice (rand, CG_MAP_UIDS)) {
   case CG_MAP_ADDRESSES:
-    return cg_entry_address (dice (rand, 2) ? 0 : TUNNEL + dice (rand, 2), &network, dice (rand, 2));
+    return cg_entry_address (dice (rand, 2) ? 0 : TUNNEL + dice (rand, 2), &network,
+                             dice (rand, 2));
   case CG_MAP_PORTS:
     return cg_entry_port (dice (rand, 2) ? 4789 : 53);
   case CG_MAP_SERVERS:
@@ -203,7 +205,8 @@ entries_of_one (void)
 }
 
 static KernelPacket
-packet_of (guint32 ifindex, const char *source, const char *destination, guint8 protocol, guint16 port)
+packet_of (
+    guint32 ifindex, const char *source, const char *destination, guint8 protocol, guint16 port)
 {
   return (KernelPacket){.uid = UID,
                         .ifindex = ifindex,
@@ -381,9 +384,8 @@ headers_are_passed_over (gconstpointer data)
 static void
 what_is_cut_off_is_dropped (void)
 {
-  const KernelPacket packets[] = {
-      packet_of (TUNNEL, "10.0.0.2", "203.0.113.1", IPPROTO_UDP, 443),
-      packet_of (TUNNEL, "fd77::2", "2001:db8:9::1", IPPROTO_UDP, 443)};
+  const KernelPacket packets[] = {packet_of (TUNNEL, "10.0.0.2", "203.0.113.1", IPPROTO_UDP, 443),
+                                  packet_of (TUNNEL, "fd77::2", "2001:db8:9::1", IPPROTO_UDP, 443)};
   g_autoptr (GArray) entries = entries_of_one ();
   for (guint i = 0; i < G_N_ELEMENTS (packets); i++) {
     Raw raw;
