@@ -15,8 +15,8 @@
 #define PARTED   "10.9.0.0/16"
 #define PART     "10.9.128.0/17"
 
-#define N_ROLLS   1500u /* so many packets are thought of ... */
-#define N_PACKETS 200u  /* ... and at most so many of a kind tried */
+#define N_ROLLS   500u /* so many packets are thought of ... */
+#define N_PACKETS 200u /* ... and at most so many of a kind tried */
 
 static const char *const fixed[] = {"127.0.0.0/8", "::1/128", "192.168.1.2", "2001:db8:1::2"};
 static const char *const servers[] = {"10.64.0.1", "10.9.1.53", "192.168.1.53", "fd77::53"};

@@ -10,7 +10,7 @@
 
 #include <linux/rtnetlink.h>
 
-#define N_SCENARIOS 300u
+#define N_SCENARIOS 400u
 
 static const char *const all[] = {NULL};
 
