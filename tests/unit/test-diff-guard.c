@@ -245,7 +245,7 @@ addresses_are_in_every_scope (void)
               "open: set own address 192.168.1.7/32, interface 0\n");
 }
 
-/* bob moves: at no moment is he in neither. */
+/* At no moment is the uid in neither. */
 static void
 a_uid_moves_from_one_to_the_other (void)
 {
@@ -366,7 +366,7 @@ a_guard_is_not_unloaded_while_a_file_is_bad (void)
   assert_run (world, all, "");
 }
 
-/* alice is in a good file, and that says that she needs no guard. */
+/* alice stands in a good file, which asks for no guard. */
 static void
 a_uid_of_a_good_file_goes_while_another_is_bad (void)
 {
@@ -557,7 +557,7 @@ a_table_that_cannot_be_seen_is_left_alone (void)
   ASSERT_TABLE (world, "");
 }
 
-/* By uid: it holds bob until his rules are gone. */
+/* By uid: it holds bob until the rules for bob are gone. */
 static void
 by_uid_the_wide_text_comes_first (void)
 {

@@ -105,7 +105,7 @@ another_tunnel_that_has_the_address_is_a_home (void)
   HAS (text, "elements = { 10.0.0.2 . \"wg0\", 10.0.0.2 . \"wg7\" }; }; ");
 }
 
-/* Another program may have it by now; what is nobody's is still to be held. */
+/* Another program may have it by now; what has no socket is still to be held. */
 static void
 a_former_address_is_held_of_what_has_no_socket (void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* The promise: cut a change off behind any operation, and nobody who is confined before and after
- * has another way out, by the rules; nor by an interface of his choice, where a guard holds him
- * before and after. Tried on many changes, each from one world to another, in a model of the kernel
- * and of the guard. When all is done, the guard also lets out what it should. */
+ * has another way out by the rules, nor by an interface that a program picks where a guard holds
+ * its uid before and after. Tried on many changes, each from one world to another, in a model of
+ * the kernel and of the guard. When all is done, the guard also lets out what it should. */
 
 #include "repair.h"
 #include "scenario.h"
