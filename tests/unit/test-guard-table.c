@@ -107,7 +107,7 @@ another_tunnel_that_has_the_address_is_a_home (void)
   HAS (text, "elements = { 10.0.0.2 . \"wg0\", 10.0.0.2 . \"wg7\" }; }; ");
 }
 
-/* Another program may have it by now; what is nobody's is still to be held. */
+/* Another program may have it by now; what has no socket is still to be held. */
 static void
 a_former_address_is_held_of_what_has_no_socket (void)
 {
@@ -155,8 +155,9 @@ a_question_that_is_led_elsewhere_is_dropped (void)
   world_add (world, "wg1", "Users=carol\nGuard=yes", 8, LINK_ALL);
   world_add (world, "wg2", "Users=bob 2000-2009\nGuard=yes\nDNS=10.0.0.1", 9, LINK_ALL);
   g_autofree char *text = text_beside_bpf (world);
-  HAS (text, "ct status dnat ct original proto-dst 53 meta skuid { 1500-1501, 2000-2009 } "
-             "counter name dropped drop; ");
+  HAS (text, "chain redirected { meta skuid 1500-1501 counter name dropped drop; "
+             "meta skuid 2000-2009 counter name dropped drop; }; ");
+  HAS (text, "ct status dnat ct original proto-dst 53 ");
   LACKS (text, "1502");
 }
 
@@ -180,9 +181,9 @@ by_uid_each_gateway_has_its_chains (void)
   world_add (world, "wg1", "Users=bob 2000-2009\nGuard=yes", 8, LINK_ALL)->table = 43;
   g_autofree char *text = text_by_uid (world);
   HAS (text, "chain output { type filter hook output priority 300; policy accept; "
-             "meta skuid { 1500 } goto gateway-42; "
-             "meta skuid { 1501, 2000-2009 } goto gateway-43; }; ");
-  HAS (text, "ip6 saddr @addresses6 jump source; meta skuid { 1500 } goto gateway-42; ");
+             "meta skuid 1500 goto gateway-42; meta skuid 1501 goto gateway-43; "
+             "meta skuid 2000-2009 goto gateway-43; }; ");
+  HAS (text, "ip6 saddr @addresses6 jump source; meta skuid 1500 goto gateway-42; ");
   HAS (text, WAYS "oifname \"wg0\" accept; " REST "goto stop; }; ");
   HAS (text, "chain gateway-42 { " WRAPPERS "goto ways-42; }; ");
   HAS (text, "chain stop { counter name dropped drop; }; ");
@@ -197,9 +198,10 @@ by_uid_what_is_of_no_gateway_reaches_loopback_alone (void)
   add_wg0 (world, "Users=alice\nGuard=yes", "10.0.0.2");
   g_autofree char *text = text_of (world, 1, others, G_N_ELEMENTS (others));
   g_autofree char *alone = text_of (world, 0, others, G_N_ELEMENTS (others));
-  HAS (text, "policy accept; meta skuid { 1600, 1700-1709 } oifname != \"lo\" goto stop; "
-             "meta skuid { 1500 } goto gateway-42; ");
-  HAS (alone, "meta skuid { 1600, 1700-1709 } oifname != \"lo\" goto stop; ");
+  HAS (text, "policy accept; meta skuid 1600 oifname != \"lo\" goto stop; "
+             "meta skuid 1700-1709 oifname != \"lo\" goto stop; "
+             "meta skuid 1500 goto gateway-42; ");
+  HAS (alone, "meta skuid 1700-1709 oifname != \"lo\" goto stop; ");
 }
 
 static const struct ByUidCase {
@@ -215,15 +217,15 @@ static const struct ByUidCase {
           "ip6 daddr fd00::/8 fib saddr type local accept; goto stop; }; ",
      NULL},
     {"dns", "DNS=10.0.0.1 fd00::1",
-     "th dport 53 meta l4proto { tcp, udp } ip daddr 10.0.0.1 goto ways-42; "
-     "th dport 53 meta l4proto { tcp, udp } ip6 daddr fd00::1 goto ways-42; "
-     "th dport 53 meta l4proto { tcp, udp } goto stop; goto ways-42; }; ",
+     "tcp dport 53 ip daddr 10.0.0.1 goto ways-42; udp dport 53 ip daddr 10.0.0.1 goto ways-42; "
+     "tcp dport 53 ip6 daddr fd00::1 goto ways-42; udp dport 53 ip6 daddr fd00::1 goto ways-42; "
+     "tcp dport 53 goto stop; udp dport 53 goto stop; goto ways-42; }; ",
      NULL},
     {"dns-still-unknown", "DNS=auto",
      "chain gateway-42 { " WRAPPERS
-     "th dport 53 meta l4proto { tcp, udp } goto stop; goto ways-42; }; ",
+     "tcp dport 53 goto stop; udp dport 53 goto stop; goto ways-42; }; ",
      "daddr 10"},
-    {"no-dns", "", "chain gateway-42 { " WRAPPERS "goto ways-42; }; ", "th dport"},
+    {"no-dns", "", "chain gateway-42 { " WRAPPERS "goto ways-42; }; ", "dport 53"},
     {"no-interface-yet", "Connection=work", WAYS REST "goto stop; }; ", "homes4 { 10"},
 };
 
@@ -247,10 +249,10 @@ by_uid_wireguard_is_known_by_its_port (void)
   CgTunnel *tunnel = add_wg0 (world, "Users=alice\nGuard=yes\nDNS=10.0.0.1", "10.0.0.2");
   tunnel->wireguard.port = 51820;
   g_autofree char *plain = text_by_uid (world);
-  HAS (plain, WRAPPERS "udp sport 51820 accept; th dport 53");
+  HAS (plain, WRAPPERS "udp sport 51820 accept; tcp dport 53");
   tunnel->wireguard.mark = 0xca6c;
   g_autofree char *marked = text_by_uid (world);
-  HAS (marked, WRAPPERS "udp sport 51820 meta mark 0x0000ca6c accept; th dport 53");
+  HAS (marked, WRAPPERS "udp sport 51820 meta mark 0x0000ca6c accept; tcp dport 53");
 }
 
 /* By what the way into the tunnel gives a packet, and no program can; other kinds need none of it.
