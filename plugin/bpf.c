@@ -508,20 +508,47 @@ next_key (int map, gconstpointer before, gpointer next)
   return call (BPF_MAP_GET_NEXT_KEY, &attributes) == 0;
 }
 
-/* An entry that goes meanwhile would make the kernel begin anew: runs are serialised by the lock,
- * so none does. The bound is against a hand that does. */
+/* So many entries a call. */
+#define CHUNK 1024
+
+static void
+append_entries (
+    GArray *entries, CgMap which, const guint8 *keys, const guint8 *values, guint32 count)
+{
+  const CgMapType *type = &cg_map_types[which];
+  for (guint32 i = 0; i < count; i++) {
+    CgGuardEntry entry = {.map = which};
+    memcpy (entry.key.bytes, keys + i * type->key_size, type->key_size);
+    memcpy (entry.value.bytes, values + i * type->value_size, type->value_size);
+    g_array_append_val (entries, entry);
+  }
+}
+
+/* By chunks: a tenth of the time that a call for each entry takes. The kernel has it for tries
+ * since Linux 5.13; where it stopped is a key to it, or a number, and it says ENOENT at the end
+ * (generic_map_lookup_batch in kernel/bpf/syscall.c). An entry that goes meanwhile may make it
+ * begin anew: runs are serialised by the lock, so none does. The bound is against a hand that does.
+ */
 static gboolean
 read_map (int map, CgMap which, GArray *entries)
 {
-  CgGuardEntry entry = {.map = which}, before;
-  gboolean more = next_key (map, NULL, entry.key.bytes);
-  for (guint i = 0; more && i < (1 << 21); i++) {
-    if (lookup (map, entry.key.bytes, entry.value.bytes))
-      g_array_append_val (entries, entry);
-    before = entry;
-    more = next_key (map, before.key.bytes, entry.key.bytes);
+  CgGuardEntry place; /* its key is more than the number takes */
+  g_autofree guint8 *keys = g_malloc (CHUNK * sizeof place.key);
+  g_autofree guint8 *values = g_malloc (CHUNK * sizeof place.value);
+  gboolean more = TRUE;
+  for (guint i = 0; more && i < (1 << 21) / CHUNK; i++) {
+    union bpf_attr attributes = {.batch = {.in_batch = i ? (guint64) (gsize) place.key.bytes : 0,
+                                           .out_batch = (guint64) (gsize) place.key.bytes,
+                                           .keys = (guint64) (gsize) keys,
+                                           .values = (guint64) (gsize) values,
+                                           .count = CHUNK,
+                                           .map_fd = (guint32) map}};
+    more = call (BPF_MAP_LOOKUP_BATCH, &attributes) == 0;
+    if (!more && errno != ENOENT)
+      return FALSE;
+    append_entries (entries, which, keys, values, MIN (attributes.batch.count, CHUNK));
   }
-  return !more && errno == ENOENT;
+  return !more;
 }
 
 /* Values of such a map are there for each processor that is possible (bpf_map_lookup_elem in
