@@ -524,7 +524,7 @@ append_entries (
   }
 }
 
-/* By chunks: a tenth of the time that a call for each entry takes. The kernel has it for tries
+/* By chunks: a call for each of thousands would take milliseconds. The kernel has it for tries
  * since Linux 5.13; where it stopped is a key to it, or a number, and it says ENOENT at the end
  * (generic_map_lookup_batch in kernel/bpf/syscall.c). An entry that goes meanwhile may make it
  * begin anew: runs are serialised by the lock, so none does. The bound is against a hand that does.
