@@ -455,14 +455,17 @@ find_guards (const Place *place, GArray *guards)
   return TRUE;
 }
 
-/* The one of this version that is whole, or NULL: one that is attached before one that is not. */
+/* The one of this version that is whole, or NULL: one that is attached before one that is not, and
+ * then one that is pinned, since these come first. */
 static Guard *
 current_guard (GArray *guards)
 {
   Guard *best = NULL;
   for (guint i = 0; i < guards->len; i++) {
     Guard *guard = &g_array_index (guards, Guard, i);
-    if (guard->version == CG_GUARD_VERSION && is_complete (guard) && (!best || is_attached (guard)))
+    if (guard->version != CG_GUARD_VERSION || !is_complete (guard))
+      continue;
+    if (!best || (is_attached (guard) && !is_attached (best)))
       best = guard;
   }
   return best;
