@@ -384,7 +384,7 @@ static void
 take_program (GArray *guards, const Place *place, guint hook, int program)
 {
   Guard found;
-  struct cg_self self;
+  struct cg_self self = {0};
   guard_init (&found);
   open_maps_of (program, &found.fds);
   found.fds.programs[hook] = program;
@@ -444,7 +444,7 @@ find_guards (const Place *place, GArray *guards)
 {
   find_pinned (place, guards);
   for (guint hook = 0; hook < CG_N_HOOKS; hook++) {
-    guint32 ids[MAX_PROGRAMS];
+    guint32 ids[MAX_PROGRAMS] = {0};
     guint count;
     if (!query (place, hook, ids, &count))
       return FALSE;

@@ -165,7 +165,8 @@ class Repair:
                  look_s: float = 0.5) -> Iterator[list[str]]:
         command = self._configure(more)
         run(*command, "reapply")
-        with subprocess.Popen([*command, "monitor"], env=env) as process:
+        # it may warn of this machine's own name servers
+        with subprocess.Popen([*command, "monitor"], env=env, stderr=subprocess.DEVNULL) as process:
             time.sleep(look_s)  # its first look
             try:
                 yield command
