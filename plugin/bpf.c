@@ -519,7 +519,7 @@ append_entries (
     GArray *entries, CgMap which, const guint8 *keys, const guint8 *values, guint32 count)
 {
   const CgMapType *type = &cg_map_types[which];
-  for (guint32 i = 0; i < count; i++) {
+  for (gsize i = 0; i < count; i++) {
     CgGuardEntry entry = {.map = which};
     memcpy (entry.key.bytes, keys + i * type->key_size, type->key_size);
     memcpy (entry.value.bytes, values + i * type->value_size, type->value_size);
