@@ -581,7 +581,7 @@ read_drops (int map, GArray *drops)
 {
   const gsize processors = count_processors ();
   g_autofree struct cg_drops *values = g_new0 (struct cg_drops, MAX (processors, 1));
-  guint32 table, before;
+  guint32 table = 0, before;
   gboolean more = processors > 0 && next_key (map, NULL, &table);
   for (guint i = 0; more && i < 4096; i++) {
     CgGuardDrops of_table = {.table = table};
