@@ -6,6 +6,7 @@ import random
 import subprocess
 
 import pytest
+from guard import programs
 from lab import CONFINED, Tunnel
 
 NM_ACTIONS = ["pre-up", "up", "vpn-pre-up", "vpn-up", "pre-down", "down", "vpn-pre-down", "vpn-down",
@@ -43,9 +44,12 @@ def test_a_guard_that_is_right_is_left_alone(lab, tunnel):
     lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
     lab.nm("wg0", "up")
     before = lab.sh("host", "nft -a list ruleset")  # handles too: a rule written anew has another
-    assert "custom-gateway-wg0" in before
+    loaded = programs(lab)
+    assert "custom-gateway" in before
+    assert loaded
     lab.nm("wg0", "up")
     assert lab.sh("host", "nft -a list ruleset") == before
+    assert programs(lab) == loaded
 
 
 @pytest.mark.parametrize("action", OTHER_ACTIONS)

@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+from guard import HOOKS, held_uids, programs
 from lab import CONFINED, OTHER, Tunnel, wait_until
 from monitor import Monitor
 
@@ -190,9 +191,15 @@ def test_a_table_given_by_number_is_watched_too(lab, tunnel):
     wait_until("another table", lambda: is_up(lab) and table(lab) != "1000")
 
 
+def table_text(lab):
+    """Of the guard in nftables, without what it counts."""
+    text = lab.run("host", "nft", "-s", "list", "table", "inet", "custom-gateway", check=False).stdout
+    return re.sub(r"packets \d+ bytes \d+", "", text)
+
+
 @pytest.mark.parametrize("breakage", [
-    "nft flush ruleset", "nft delete table inet custom-gateway-wg0",
-    "nft flush chain inet custom-gateway-wg0 {chain}", "nft flush set inet custom-gateway-wg0 uids"])
+    "nft flush ruleset", "nft delete table inet custom-gateway",
+    "nft flush chain inet custom-gateway source", "nft flush set inet custom-gateway addresses4"])
 def test_a_guard_that_others_broke_comes_back(lab, tunnel, breakage):
     lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
     Monitor(lab)
@@ -200,16 +207,27 @@ def test_a_guard_that_others_broke_comes_back(lab, tunnel, breakage):
     wait_until("up", lambda: is_up(lab))
     wait_until("the guard", lambda: lab.cg("status", check=False).returncode == 0)
 
-    def rules():
-        """Without the monitor's copy, which others cannot break."""
-        table = lab.run("host", "nft", "-s", "list", "table", "inet", "custom-gateway-wg0",
-                        check=False).stdout
-        return re.sub(r"counter packets \d+ bytes \d+", "counter", table)
+    before = table_text(lab)
+    assert "chain source" in before
+    lab.sh("host", breakage)
+    wait_until("the guard", lambda: table_text(lab) == before)
 
-    before = rules()
-    chain = re.search(r"chain (\S+)", before).group(1)
-    lab.sh("host", breakage.format(chain=chain))
-    wait_until("the guard", lambda: rules() == before)
+
+def test_the_guard_follows_the_configuration_and_the_tunnel(lab, tunnel):
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    monitor = Monitor(lab)
+    wait_until("the guard", lambda: len(programs(lab)) == len(HOOKS))
+    before = programs(lab)
+    lab.config("wg0", f"Users={CONFINED} {OTHER}\nGuard=yes")
+    wait_until("the other user", lambda: held_uids(lab) == [(CONFINED, 31)])
+    tunnel.up()
+    wait_until("the address", lambda: "10.64.0.2" in table_text(lab))
+    lab.sh("host", "ip addr add 10.64.0.77/32 dev wg0", "nft flush ruleset")
+    wait_until("the other address", lambda: "10.64.0.77" in table_text(lab))
+    monitor.settle()
+    assert programs(lab) == before, "what stands is not loaded anew"
+    lab.config("wg0", f"Users={CONFINED}\nGuard=no")
+    wait_until("its end", lambda: not programs(lab))
 
 
 # It does no more than it must
@@ -229,7 +247,7 @@ def test_one_loss_one_run_with_a_guard(lab, tunnel):
     tunnel.up()
     monitor = Monitor(lab)
     before = monitor.runs
-    lab.sh("host", "nft delete table inet custom-gateway-wg0")
+    lab.sh("host", "nft delete table inet custom-gateway")
     wait_until("the guard", lambda: lab.cg("status", check=False).returncode == 0)
     monitor.settle()
     assert monitor.runs == before + 1
@@ -278,7 +296,7 @@ def test_a_tool_that_keeps_fighting(lab, monitor):
     """It is named, it is answered ever more slowly, and nothing gets out as long as the guard stands."""
     lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
     monitor.signal(signal.SIGHUP)
-    wait_until("the guard", lambda: "custom-gateway-wg0" in lab.run("host", "nft", "list", "tables").stdout)
+    wait_until("the guard", lambda: "custom-gateway" in lab.run("host", "nft", "list", "tables").stdout)
     monitor.settle()
     before = monitor.runs
     with fighting(lab), lab.capture() as capture, lab.sender(CONFINED):
