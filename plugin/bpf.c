@@ -399,7 +399,7 @@ static void
 take_program (GArray *guards, const Place *place, guint hook, int program)
 {
   Guard found;
-  struct cg_self self;
+  struct cg_self self = {0};
   guard_init (&found);
   open_maps_of (program, &found.fds);
   found.fds.programs[hook] = program;
@@ -461,7 +461,7 @@ find_guards (const Place *place, GArray *guards)
   for (guint i = 0; i < guards->len; i++)
     find_maps (&g_array_index (guards, Guard, i));
   for (guint hook = 0; hook < CG_N_HOOKS; hook++) {
-    guint32 ids[MAX_PROGRAMS];
+    guint32 ids[MAX_PROGRAMS] = {0};
     guint count;
     if (!query (place, hook, ids, &count))
       return FALSE;
@@ -528,20 +528,47 @@ next_key (int map, gconstpointer before, gpointer next)
   return call (BPF_MAP_GET_NEXT_KEY, &attributes) == 0;
 }
 
-/* An entry that goes meanwhile would make the kernel begin anew: runs are serialised by the lock,
- * so none does. The bound is against a hand that does. */
+/* So many entries a call. */
+#define CHUNK 1024
+
+static void
+append_entries (
+    GArray *entries, CgMap which, const guint8 *keys, const guint8 *values, guint32 count)
+{
+  const CgMapType *type = &cg_map_types[which];
+  for (gsize i = 0; i < count; i++) {
+    CgGuardEntry entry = {.map = which};
+    memcpy (entry.key.bytes, keys + i * type->key_size, type->key_size);
+    memcpy (entry.value.bytes, values + i * type->value_size, type->value_size);
+    g_array_append_val (entries, entry);
+  }
+}
+
+/* By chunks: a call for each of thousands would take milliseconds. The kernel has it for tries
+ * since Linux 5.13; where it stopped is a key to it, or a number, and it says ENOENT at the end
+ * (generic_map_lookup_batch in kernel/bpf/syscall.c). An entry that goes meanwhile may make it
+ * begin anew: runs are serialised by the lock, so none does. The bound is against a hand that does.
+ */
 static gboolean
 read_map (int map, CgMap which, GArray *entries)
 {
-  CgGuardEntry entry = {.map = which}, before;
-  gboolean more = next_key (map, NULL, entry.key.bytes);
-  for (guint i = 0; more && i < (1 << 21); i++) {
-    if (lookup (map, entry.key.bytes, entry.value.bytes))
-      g_array_append_val (entries, entry);
-    before = entry;
-    more = next_key (map, before.key.bytes, entry.key.bytes);
+  CgGuardEntry place; /* its key is more than the number takes */
+  g_autofree guint8 *keys = g_malloc (CHUNK * sizeof place.key);
+  g_autofree guint8 *values = g_malloc (CHUNK * sizeof place.value);
+  gboolean more = TRUE;
+  for (guint i = 0; more && i < (1 << 21) / CHUNK; i++) {
+    union bpf_attr attributes = {.batch = {.in_batch = i ? (guint64) (gsize) place.key.bytes : 0,
+                                           .out_batch = (guint64) (gsize) place.key.bytes,
+                                           .keys = (guint64) (gsize) keys,
+                                           .values = (guint64) (gsize) values,
+                                           .count = CHUNK,
+                                           .map_fd = (guint32) map}};
+    more = call (BPF_MAP_LOOKUP_BATCH, &attributes) == 0;
+    if (!more && errno != ENOENT)
+      return FALSE;
+    append_entries (entries, which, keys, values, MIN (attributes.batch.count, CHUNK));
   }
-  return !more && errno == ENOENT;
+  return !more;
 }
 
 /* Values of such a map are there for each processor that is possible (bpf_map_lookup_elem in
@@ -571,7 +598,7 @@ read_drops (int map, GArray *drops)
 {
   const gsize processors = count_processors ();
   g_autofree struct cg_drops *values = g_new0 (struct cg_drops, MAX (processors, 1));
-  guint32 table, before;
+  guint32 table = 0, before;
   gboolean more = processors > 0 && next_key (map, NULL, &table);
   for (guint i = 0; more && i < 4096; i++) {
     CgGuardDrops of_table = {.table = table};

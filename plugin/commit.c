@@ -75,6 +75,8 @@ may_run (Run *run, const CgOp *op)
   /* what could not be written may be what is to hold them */
   if (op->step == CG_STEP_UNGUARD && run->lacks[op->guard.work == CG_GUARD_TABLE])
     return FALSE;
+  if (op->step == CG_STEP_OPEN_GUARD && run->lacks[FALSE])
+    return FALSE; /* what was to be closed may be open */
   if (!run->error)
     return TRUE;
   if (op->step == CG_STEP_RELEASE_DNS)

@@ -200,7 +200,7 @@ walk_entries (Walk *walk, const GArray *wanted, const GArray *found)
     int order = !want ? 1 : !have ? -1 : cg_entry_compare (want, have);
     if (order <= 0 && (in_scope (walk, want) || (order == 0 && in_scope (walk, have))))
       set_entry (walk, want, order == 0 ? have : NULL);
-    else if (order > 0 && in_scope (walk, have))
+    else if (order > 0 && have && in_scope (walk, have))
       delete_entry (walk, have);
     i += order <= 0;
     j += order >= 0;

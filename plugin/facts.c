@@ -33,6 +33,8 @@ cg_facts_free (CgFacts *facts)
   g_array_unref (facts->tunnel_ports);
   cg_guard_found_free (facts->guard);
   cg_table_found_clear (&facts->table);
+  g_array_unref (facts->former);
+  g_array_unref (facts->former_homes);
   cg_saved_table_clear (&facts->saved_table);
   g_clear_pointer (&facts->nft, cg_netlink_free);
   cg_firewall_free (facts->firewall);
@@ -79,6 +81,8 @@ cg_facts_new (const CgConfig *config)
   facts->local = cg_routes_new ();
   facts->tunnel_ports = g_array_new (FALSE, FALSE, sizeof (guint16));
   facts->guard = cg_guard_found_new ();
+  facts->former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
+  facts->former_homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
   facts->firewall = cg_firewall_new ();
   facts->kept = g_array_new (FALSE, TRUE, sizeof (CgKeptFilter));
   facts->runtime_dir = CG_RUNTIME_DIR;
@@ -292,6 +296,13 @@ cg_facts_gateway_of_table (const CgFacts *facts, guint32 table)
       return tunnel->gateway;
   }
   return NULL;
+}
+
+gboolean
+cg_tunnel_is_ipsec (const CgTunnel *tunnel)
+{
+  static const char *const kinds[] = {"vti", "vti6", "xfrm", NULL};
+  return g_strv_contains (kinds, tunnel->kind);
 }
 
 const CgTunnel *

@@ -78,6 +78,8 @@ typedef struct {
   GArray *tunnel_ports;        /* guint16: UDP ports of tunnels in the kernel */
   CgGuardFound *guard;         /* in BPF */
   CgTableFound table;          /* in nftables */
+  GArray *former;              /* CgPrefix: addresses in that table that no tunnel holds now */
+  GArray *former_homes;        /* CgHome: the interfaces that have these now */
   CgSavedTable saved_table;    /* as we wrote it */
   CgNetlink *nft;              /* by which that was looked at, open until all is done: see nft.h */
   CgFirewall *firewall;        /* reverse path checks of firewalls, and our passes in them */
@@ -130,6 +132,9 @@ GArray *cg_facts_known_uids (const CgFacts *facts);
 
 /* The gateway that has the table, or NULL. */
 const CgGateway *cg_facts_gateway_of_table (const CgFacts *facts, guint32 table);
+
+/* Whether the interface is one of IPsec: what enters it leaves as ESP or AH, ip-link(8). */
+gboolean cg_tunnel_is_ipsec (const CgTunnel *tunnel);
 
 /* The tunnel of the gateway of that name, or NULL. */
 const CgTunnel *cg_facts_find_tunnel (const CgFacts *facts, const char *gateway);

@@ -228,7 +228,7 @@ meaning_of (const CgGuardEntry *entry)
   case CG_MAP_BYPASSES:
     text = ip_to_string (&entry->key.bypass.destination, entry->key.bypass.length - 32);
     if (entry->value.number == CG_BYPASS_NONE)
-      return g_strdup_printf ("table %u: no bypass for %s", entry->key.bypass.table, text);
+      return g_strdup_printf ("table %u: bypass %s, closed", entry->key.bypass.table, text);
     return g_strdup_printf ("table %u: bypass %s, interface %u", entry->key.bypass.table, text,
                             entry->value.number);
   case CG_MAP_GATEWAYS:

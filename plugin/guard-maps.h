@@ -43,7 +43,7 @@ struct cg_bypass_key {
   struct cg_ip destination;
 };
 #define CG_BYPASS_ANY  0           /* in place of an interface: multicast, or several next hops */
-#define CG_BYPASS_NONE 0xffffffffu /* likewise: it is closed, though it lies in one that is not */
+#define CG_BYPASS_NONE 0xffffffffu /* likewise: closed, also for what is around it */
 
 /* cg_servers: a table and a name server to flags. */
 struct cg_server_key {

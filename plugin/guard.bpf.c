@@ -175,15 +175,16 @@ parse (struct __sk_buff *skb, struct packet *packet)
   return 0;
 }
 
-/* Of what has ports. 0 if it has none. */
-static __always_inline __u32
+/* Of what has ports: 0 if it has none, -1 if the packet ends before. */
+static __always_inline __s32
 port_of (struct __sk_buff *skb, const struct packet *packet)
 {
   __u16 port = 0;
   if (packet->protocol != IPPROTO_UDP && packet->protocol != IPPROTO_TCP &&
       packet->protocol != IPPROTO_UDPLITE)
     return 0;
-  bpf_skb_load_bytes (skb, packet->at + 2, &port, sizeof port);
+  if (bpf_skb_load_bytes (skb, packet->at + 2, &port, sizeof port))
+    return -1;
   return bpf_ntohs (port);
 }
 
@@ -267,14 +268,18 @@ cg_egress (struct __sk_buff *skb)
     return REFUSE;
   }
   const int is_tunnel = ifindex == (packet.family ? way->ifindex[1] : way->ifindex[0]);
-  const __u32 port = port_of (skb, &packet);
+  const __s32 port = port_of (skb, &packet);
+  if (port < 0) {
+    COUNT (table, out);
+    return REFUSE;
+  }
   if (way->flags & CG_WAY_NAMES && port == NAMES_PORT &&
       !may_ask (table, &packet.destination, is_tunnel)) {
     COUNT (table, names);
     return REFUSE;
   }
   if (ifindex == LOOPBACK)
-    return leaves_by_loopback (&packet, table, port);
+    return leaves_by_loopback (&packet, table, (__u32) port);
   if (is_tunnel)
     return leaves_by_tunnel (skb, &packet, table);
   /* to send these takes CAP_NET_RAW (vti_xmit in net/ipv4/ip_vti.c, xfrmi_xmit2 in

@@ -91,10 +91,10 @@ list_homes (GString *elements, const CgTunnel *tunnel, const GArray *addresses, 
 }
 
 static void
-list_other_homes (GString *elements, const CgTunnel *tunnel, int family)
+list_other_homes (GString *elements, const GArray *homes, int family)
 {
-  for (guint i = 0; tunnel->homes && i < tunnel->homes->len; i++) {
-    const CgHome *home = &g_array_index (tunnel->homes, CgHome, i);
+  for (guint i = 0; homes && i < homes->len; i++) {
+    const CgHome *home = &g_array_index (homes, CgHome, i);
     if (home->address.family == family)
       add_home (elements, &home->address, home->ifname);
   }
@@ -102,7 +102,8 @@ list_other_homes (GString *elements, const CgTunnel *tunnel, int family)
 
 /* addresses4, former4, homes4, and those of IPv6. */
 static void
-append_sets (GString *text, const GArray *guarded, int family)
+append_sets (
+    GString *text, const GArray *guarded, const GArray *more, const GArray *more_homes, int family)
 {
   g_autoptr (GString) all = g_string_new (NULL);
   g_autoptr (GString) former = g_string_new (NULL);
@@ -116,8 +117,11 @@ append_sets (GString *text, const GArray *guarded, int family)
       list_addresses (former, one->tunnel->held, family);
     list_homes (homes, one->tunnel, one->tunnel->held, family);
     list_homes (homes, one->tunnel, one->tunnel->former, family);
-    list_other_homes (homes, one->tunnel, family);
+    list_other_homes (homes, one->tunnel->homes, family);
   }
+  list_addresses (all, more, family);
+  list_addresses (former, more, family);
+  list_other_homes (homes, more_homes, family);
   const char *type = family == AF_INET6 ? "ipv6_addr" : "ipv4_addr";
   g_autofree char *at = g_strconcat (type, " . ifname", NULL);
   append_set (text, "addresses", digit (family), type, all);
@@ -137,13 +141,25 @@ append_by_uid (GString *text, const GArray *uids, const char *verdict)
   }
 }
 
+/* A packet that IPsec is about to wrap passes here as it is, on its way to the interface by which
+ * the wrapped one leaves (xfrm4_output in net/ipv4/xfrm4_output.c). */
+static gboolean
+has_ipsec (const GArray *guarded)
+{
+  for (guint i = 0; i < guarded->len; i++)
+    if (cg_tunnel_is_ipsec (g_array_index (guarded, CgGuarded, i).tunnel))
+      return TRUE;
+  return FALSE;
+}
+
 /* A chain that drops what has one of the addresses, but by their homes. field is "saddr" or
  * "daddr", which the interface that leaves or comes. It returns, as what follows the jump is to see
  * the rest. */
 static void
-append_holding (GString *text, const char *name, const char *field, const char *which)
+append_holding (
+    GString *text, const char *name, const char *field, const char *which, const char *first)
 {
-  g_string_append_printf (text, "chain %s { %s \"lo\" return; ", name, which);
+  g_string_append_printf (text, "chain %s { %s \"lo\" return; %s", name, which, first);
   for (guint i = 0; i < CG_N_FAMILIES; i++) {
     const char *family = keyword (cg_families[i]);
     char number = digit (cg_families[i]);
@@ -312,15 +328,19 @@ append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
 }
 
 char *
-cg_guard_text (const GArray *guarded, const GArray *by_uid)
+cg_guard_text (const GArray *guarded,
+               const GArray *former,
+               const GArray *former_homes,
+               const GArray *by_uid)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   append_emptying (text);
   g_string_append (text, "table inet " CG_GUARD_TABLE_NAME " { counter dropped { }; ");
   for (guint i = 0; i < CG_N_FAMILIES; i++)
-    append_sets (text, guarded, cg_families[i]);
-  append_holding (text, "source", "saddr", "oifname");
-  append_holding (text, "destination", "daddr", "iifname");
+    append_sets (text, guarded, former, former_homes, cg_families[i]);
+  append_holding (text, "source", "saddr", "oifname",
+                  has_ipsec (guarded) ? "rt ipsec exists return; " : "");
+  append_holding (text, "destination", "daddr", "iifname", "");
   if (by_uid)
     g_string_append (text, "chain stop { counter name dropped drop; }; ");
   for (guint i = 0; by_uid && i < guarded->len; i++)

@@ -19,10 +19,15 @@ typedef struct {
 } CgGuarded;
 
 /* The nft(8) commands, one transaction, that make the table say this of an array of CgGuarded,
- * whatever it said before: a packet meets all of the old or all of the new. by_uid: NULL, or where
- * BPF cannot be had the uids (CgUidRange, maybe none) that are of no gateway here and are to reach
- * loopback alone. Pure: equal arguments give equal texts. The caller owns the result. */
-char *cg_guard_text (const GArray *guarded, const GArray *by_uid);
+ * whatever it said before: a packet meets all of the old or all of the new. former: CgPrefix,
+ * addresses of which it drops what has no socket, and former_homes: CgHome, but there. by_uid:
+ * NULL, or where BPF cannot be had the uids (CgUidRange, maybe none) that are of no gateway here
+ * and are to reach loopback alone. Pure: equal arguments give equal texts. The caller owns the
+ * result. */
+char *cg_guard_text (const GArray *guarded,
+                     const GArray *former,
+                     const GArray *former_homes,
+                     const GArray *by_uid);
 
 /* The commands that take the table away, whether it is there or not. */
 #define CG_GUARD_REMOVAL                                                                           \

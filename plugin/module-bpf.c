@@ -14,6 +14,7 @@ typedef struct bpf_object BpfObject;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BpfObject, bpf_object__close)
 
 /* libbpf tells at length why the kernel does not take a program. */
+G_GNUC_PRINTF (2, 0)
 static int
 print (enum libbpf_print_level level, const char *format, va_list arguments)
 {

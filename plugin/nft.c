@@ -9,6 +9,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
+/* A set with more was not written by us. */
+#define MAX_ADDRESSES 4096
 /* So many looks in a row that others disturbed are no accident. */
 #define MAX_LOOKS 16
 
@@ -38,6 +40,7 @@ cg_table_found_clear (CgTableFound *found)
 {
   g_clear_pointer (&found->unseen, g_free);
   g_clear_pointer (&found->fingerprint, g_free);
+  g_clear_pointer (&found->addresses, g_array_unref);
 }
 
 static gboolean
@@ -231,6 +234,49 @@ dump_elements (
   return TRUE;
 }
 
+/* The part of that type in a nest, or NULL. */
+static const struct nlattr *
+find_part (const struct nlattr *nest, guint16 type)
+{
+  const struct nlattr *part;
+  mnl_attr_for_each_nested (part, nest)
+  {
+    if (mnl_attr_get_type (part) == type)
+      return part;
+  }
+  return NULL;
+}
+
+/* An element of a set of addresses: its key is the address. */
+static void
+append_address (GArray *addresses, const struct nlattr *element)
+{
+  const struct nlattr *key = find_part (element, NFTA_SET_ELEM_KEY);
+  const struct nlattr *value = key ? find_part (key, NFTA_DATA_VALUE) : NULL;
+  const guint16 size = value ? mnl_attr_get_payload_len (value) : 0;
+  if ((size != 4 && size != 16) || addresses->len >= MAX_ADDRESSES)
+    return;
+  CgPrefix address = {.family = size == 4 ? AF_INET : AF_INET6, .length = (guint8) (8 * size)};
+  memcpy (address.address, mnl_attr_get_payload (value), size);
+  g_array_append_val (addresses, address);
+}
+
+/* An NFT_MSG_NEWSETELEM, for cg_netlink_ask. */
+static gboolean
+parse_addresses (const struct nlmsghdr *message, GArray *addresses)
+{
+  const struct nlattr *attribute, *element;
+  if (!cg_netlink_has_header (message, sizeof (struct nfgenmsg)))
+    return FALSE;
+  mnl_attr_for_each (attribute, message, sizeof (struct nfgenmsg))
+  {
+    if (mnl_attr_get_type (attribute) != NFTA_SET_ELEM_LIST_ELEMENTS)
+      continue;
+    mnl_attr_for_each_nested (element, attribute) append_address (addresses, element);
+  }
+  return TRUE;
+}
+
 static gboolean
 look_at_table (CgNetlink *netlink,
                const char *table,
@@ -243,10 +289,15 @@ look_at_table (CgNetlink *netlink,
   g_autoptr (GArray) sets = objects_new ();
   g_autoptr (GArray) elements = objects_new ();
   g_autoptr (GArray) counters = objects_new ();
+  found->addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   if (!dump (netlink, NFT_MSG_GETCHAIN, NULL, NULL, parse_object, chains, error) ||
       !dump (netlink, NFT_MSG_GETRULE, table, NULL, parse_object, rules, error) ||
       !dump (netlink, NFT_MSG_GETSET, table, NULL, parse_object, sets, error) ||
       !dump_elements (netlink, table, sets, elements, error) ||
+      !dump (netlink, NFT_MSG_GETSETELEM, table, "addresses4", parse_addresses, found->addresses,
+             error) ||
+      !dump (netlink, NFT_MSG_GETSETELEM, table, "addresses6", parse_addresses, found->addresses,
+             error) ||
       !dump (netlink, NFT_MSG_GETOBJ, table, NULL, parse_object, counters, error))
     return FALSE;
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);

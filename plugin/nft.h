@@ -2,6 +2,7 @@
 #pragma once
 
 #include "netlink.h"
+#include "prefix.h"
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
  * libnftables(3) only to change something. A netlink here is one of NETLINK_NETFILTER; while
@@ -24,6 +25,8 @@ typedef struct {
                          which anything was changed has another one. Counters do not count. NULL if
                          there is no such table */
   guint64 dropped;    /* packets */
+  GArray *addresses; /* CgPrefix of full length: the elements of its sets addresses4 and addresses6;
+                        NULL if there is no such table */
 } CgTableFound;
 
 void cg_table_found_clear (CgTableFound *found);

@@ -101,9 +101,8 @@ plan_servers (CgPlan *plan, const CgTunnel *tunnel)
 static guint32
 way_flags (const CgTunnel *tunnel)
 {
-  static const char *const ipsec[] = {"vti", "vti6", "xfrm", NULL};
   return (tunnel->gateway->dns_mode == CG_DNS_NONE ? 0 : CG_WAY_NAMES) |
-         (g_strv_contains (ipsec, tunnel->kind) ? CG_WAY_IPSEC : 0);
+         (cg_tunnel_is_ipsec (tunnel) ? CG_WAY_IPSEC : 0);
 }
 
 static void
@@ -208,7 +207,7 @@ wide_text (const CgFacts *facts, const GArray *guarded, const GArray *others)
     cg_uids_normalise (more.uids);
     g_array_append_val (wide, more);
   }
-  return cg_guard_text (wide, others);
+  return cg_guard_text (wide, facts->former, facts->former_homes, others);
 }
 
 static void
@@ -217,7 +216,7 @@ plan_table (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
   g_autoptr (GArray) others = cg_facts_guard_by_uid (facts) ? list_others (facts) : NULL;
   if (guarded->len == 0 && (!others || others->len == 0))
     return;
-  plan->table_text = cg_guard_text (guarded, others);
+  plan->table_text = cg_guard_text (guarded, facts->former, facts->former_homes, others);
   if (others)
     plan->table_wide = wide_text (facts, guarded, others);
   if (g_strcmp0 (plan->table_wide, plan->table_text) == 0)

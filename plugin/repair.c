@@ -45,6 +45,17 @@ add_released (const CgConfig *config, const char *runtime_dir, GPtrArray *names)
   g_ptr_array_add (names, NULL);
 }
 
+/* By uid the guard's table holds all gateways, so that to write it without some would let these go. */
+static void
+leave_table (GArray *ops)
+{
+  for (guint i = ops->len; i-- > 0;) {
+    const CgOp *op = &g_array_index (ops, CgOp, i);
+    if (op->step == CG_STEP_GUARD && op->guard.work == CG_GUARD_TABLE)
+      g_array_remove_index (ops, i);
+  }
+}
+
 /* Of the gateways that are left out nothing is planned; as nothing is taken away, they stay as they
  * are. */
 static gboolean
@@ -64,6 +75,8 @@ put_back (const CgOptions *options,
   g_autoptr (CgPlan) plan = cg_plan_new (facts, left_out);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
   cg_repair_choose (ops);
+  if (*left_out && cg_facts_guard_by_uid (facts))
+    leave_table (ops);
   if (ops->len > 0)
     g_message ("putting back %u of our rules, routes and guards before anybody is asked", ops->len);
   return cg_commit (netlink, ops, options->runtime_dir, &unguarded, error);

@@ -26,6 +26,9 @@ address_can_send (const CgAddress *address)
 /* Whether programs that let the kernel choose come from it. To a deprecated IPv6 address it prefers
  * any other interface's (RFC 6724, rule 3 before rule 5; ipv6_get_saddr_eval in
  * net/ipv6/addrconf.c): the LAN's address would show in the tunnel. */
+/* So many addresses that tunnels had are held without a file that names them. */
+#define MAX_FORMER 256
+
 static gboolean
 address_is_usable (const CgAddress *address)
 {
@@ -156,14 +159,11 @@ is_tunnel (const CgFacts *facts, guint32 ifindex)
 /* The names come from the kernel; one that nft(8) would take for more than a name is left out, so
  * that the guard holds that interface as any other. */
 static void
-add_home (CgTunnel *tunnel, const CgAddress *address)
+add_home (GArray *homes, const CgAddress *address)
 {
   CgHome home = {.address = address->address};
-  if (!if_indextoname (address->ifindex, home.ifname) || !cg_interface_name_valid (home.ifname))
-    return;
-  if (!tunnel->homes)
-    tunnel->homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
-  g_array_append_val (tunnel->homes, home);
+  if (if_indextoname (address->ifindex, home.ifname) && cg_interface_name_valid (home.ifname))
+    g_array_append_val (homes, home);
 }
 
 static void
@@ -178,6 +178,7 @@ share (CgTunnel *tunnel, const CgPrefix *address)
 static void
 find_homes (const CgFacts *facts, CgTunnel *tunnel)
 {
+  tunnel->homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
   for (guint i = 0; i < facts->addresses->len; i++) {
     const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
     gboolean is_held = cg_prefixes_have (tunnel->held, &address->address);
@@ -187,7 +188,7 @@ find_homes (const CgFacts *facts, CgTunnel *tunnel)
       share (tunnel, &address->address);
     if (cg_prefixes_have (tunnel->former, &address->address) ||
         (is_held && is_tunnel (facts, address->ifindex)))
-      add_home (tunnel, address);
+      add_home (tunnel->homes, address);
   }
 }
 
@@ -204,6 +205,33 @@ gather_wireguard (const CgFacts *facts, CgTunnel *tunnel, GError **error)
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "asking WireGuard about %s: %s",
                tunnel->gateway->interface, why->message);
   return FALSE;
+}
+
+static gboolean
+is_held (const CgFacts *facts, const CgPrefix *address)
+{
+  for (guint i = 0; i < facts->tunnels->len; i++)
+    if (cg_prefixes_have (g_array_index (facts->tunnels, CgTunnel, i).held, address))
+      return TRUE;
+  return FALSE;
+}
+
+/* What the table has is a tunnel's, or was one's: of a file that is bad now, or of one whose former
+ * addresses could not be kept. */
+static void
+find_former (CgFacts *facts)
+{
+  const GArray *found = facts->table.addresses;
+  for (guint i = 0; found && i < found->len && facts->former->len < MAX_FORMER; i++) {
+    const CgPrefix *address = &g_array_index (found, CgPrefix, i);
+    if (!is_held (facts, address) && !cg_prefixes_have (facts->former, address))
+      g_array_append_vals (facts->former, address, 1);
+  }
+  for (guint i = 0; i < facts->addresses->len; i++) {
+    const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
+    if (cg_prefixes_have (facts->former, &address->address))
+      add_home (facts->former_homes, address);
+  }
 }
 
 /* The flags of interfaces and the ports of tunnels: only a guard asks for them. */
@@ -243,5 +271,6 @@ cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
     if (!gather_wireguard (facts, tunnel, error))
       return FALSE;
   }
+  find_former (facts);
   return TRUE;
 }

@@ -24,7 +24,9 @@ class Contender:
     link_goes_down: bool = False  # before its down, which then follows from that
     again: list[str] | None = None  # looks, and finds nothing to do
     event: list[str] | None = None
+    ways_back: int = 0  # rules beside those for users: for answers from the tunnel's address
     guard: bool = False
+    remove: list[str] | None = None  # after a down that leaves the users confined
 
 
 SCRIPT = """\
@@ -97,18 +99,19 @@ def make_floor(place: Path, uids: list[int], build: Path) -> Contender:
                      link_goes_down=True, again=send["look"])
 
 
-def make_ours(place: Path, uids: list[int], build: Path, guard: bool) -> Contender:
-    config = place / ("guarded" if guard else "plain")
+def make_ours(place: Path, uids: list[int], build: Path, guard: bool, stays: bool) -> Contender:
+    """stays: users are confined all the time, and what comes and goes is the tunnel."""
+    config = place / (("guarded" if guard else "plain") + (" and stays" if stays else ""))
     config.mkdir(mode=0o755)
     write(config / f"{TUNNEL}.conf", f"""\
 [Gateway]
 Users={" ".join(map(str, uids))}
-OnDown=release
-Guard={"yes" if guard else "no"}
+OnDown={"block" if stays else "release"}
+Guard={"required" if guard else "no"}
 Table={TABLE}
 """)
     command = [str(build / "plugin/custom-gateway"), "--config-dir", str(config),
-               "--runtime-dir", str(place / "runtime"), "--state-dir", str(place / "state")]
+               "--runtime-dir", str(config / "run"), "--state-dir", str(config / "state")]
     # the hook as it is installed, but for the place of the binary
     text = (SOURCE / "dispatcher/networkmanager/50-custom-gateway.in").read_text()
     hook = text.replace("'@SBINDIR@/custom-gateway'", shlex.join(command))
@@ -119,4 +122,5 @@ Table={TABLE}
                      [*command, "reapply"], [*command, "reapply"],
                      [{f"dev {TUNNEL}", "prohibit"}, {"prohibit"}], (LOOSE, STRICT),
                      link_goes_down=True, again=[*command, "reapply"],
-                     event=[str(path), "eth7", "up"], guard=guard)
+                     event=[str(path), "eth7", "up"], ways_back=1, guard=guard,
+                     remove=[*command, "remove"] if stays else None)

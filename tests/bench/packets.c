@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* bench-packets KIND ROUNDS BURST UID... - HOST:PEER...: what a packet costs. HOST and PEER are
- * open file descriptors of network namespaces, a pair for each thing to compare; in each HOST, each
- * user gets a socket (a lane) that sends to the same address in PEER. The lanes take turns: in each
- * round each sends one burst. Prints a line for each round, with the nanoseconds that each lane's
- * burst took: those of the first user first, in the order of the pairs, then those of the next.
- * KIND: udp4 or udp6, BURST datagrams, each of which asks for a route; udp4c, by a connected
- * socket, which keeps its route; or tcp4, BURST KiB over a connection, until the last is
- * acknowledged. */
+/* bench-packets KIND ROUNDS BURST UID... - HOST:PEER:CGROUP...: what a packet costs. HOST and PEER
+ * are open file descriptors of network namespaces, a pair for each thing to compare; in each HOST,
+ * each user gets a socket (a lane) that talks with the same address in PEER. It is made in the
+ * cgroup whose directory CGROUP is, so that the BPF programs that are attached there see what it
+ * sends and gets; PEER's are made in the cgroup that we are started in. The lanes take turns: in
+ * each round each has one burst. Prints a line for each round, with the nanoseconds that each
+ * lane's burst took: those of the first user first, in the order of the pairs, then those of the
+ * next. KIND: udp4 or udp6, BURST datagrams, each of which asks for a route; udp4c, by a connected
+ * socket, which keeps its route; udp4r, BURST datagrams that PEER sends and HOST reads; or tcp4,
+ * BURST KiB over a connection, until the last is acknowledged. */
 
 #define _GNU_SOURCE /* setns, setfsuid, sched_getcpu */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -29,6 +32,13 @@
 #define PORT      7000
 #define MAX_LANES 64
 #define CHUNK     65536
+#define BYTES     64 /* in a datagram */
+
+struct lane {
+  int fd;
+  int server;             /* for what it gets: that which sends it, */
+  struct sockaddr_in own; /* and where to */
+};
 
 static union {
   struct sockaddr any;
@@ -36,7 +46,7 @@ static union {
   struct sockaddr_in6 six;
 } server;
 static socklen_t server_size;
-static bool is_tcp, is_connected;
+static bool is_tcp, is_connected, is_received;
 static clockid_t the_clock;
 
 static void
@@ -50,7 +60,8 @@ static void
 choose_kind (const char *kind)
 {
   is_tcp = strncmp (kind, "tcp", 3) == 0;
-  is_connected = is_tcp || kind[4] == 'c';
+  is_received = kind[4] == 'r';
+  is_connected = is_tcp || is_received || kind[4] == 'c';
   /* Of datagrams, the time that this thread had a processor: the way through the kernel to the far
    * end of a veth is part of that, other programs are not. TCP has its other end in another thread.
    */
@@ -66,6 +77,17 @@ choose_kind (const char *kind)
     inet_pton (AF_INET, "203.0.113.1", &server.four.sin_addr);
     server_size = sizeof server.four;
   }
+}
+
+static void
+enter_cgroup (const char *directory)
+{
+  char path[4096];
+  snprintf (path, sizeof path, "%s/cgroup.procs", directory);
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write (fd, "0", 1) != 1) /* cgroups(7): this process */
+    fail (path);
+  close (fd);
 }
 
 static int
@@ -106,19 +128,30 @@ open_server (int namespace)
   return fd;
 }
 
-static int
-open_lane (int namespace, int listener, uid_t uid)
+static void
+serve (int listener)
 {
-  int fd = open_in (namespace, uid);
   pthread_t thread;
-  if (is_connected && connect (fd, &server.any, server_size) < 0)
-    fail ("connect");
-  if (!is_tcp)
-    return fd;
   int accepted = accept (listener, NULL, NULL);
   if (accepted < 0 || pthread_create (&thread, NULL, throw_away, (void *) (intptr_t) accepted) != 0)
     fail ("accept");
-  return fd;
+}
+
+static struct lane
+open_lane (int namespace, int listener, uid_t uid)
+{
+  struct lane lane = {.fd = open_in (namespace, uid), .server = listener};
+  const struct timeval patience = {.tv_sec = 5};
+  socklen_t size = sizeof lane.own;
+  if (is_connected && connect (lane.fd, &server.any, server_size) < 0)
+    fail ("connect");
+  if (is_tcp)
+    serve (listener);
+  if (is_received &&
+      (getsockname (lane.fd, (struct sockaddr *) &lane.own, &size) < 0 ||
+       setsockopt (lane.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0))
+    fail ("lane");
+  return lane;
 }
 
 /* Where two processors share the work, who of them waits for whom is a matter of luck. */
@@ -141,18 +174,30 @@ now (void)
 }
 
 static void
-burst (int fd, int size)
+send_datagrams (int fd, const void *bytes, int count)
 {
-  static char bytes[CHUNK];
+  for (int i = 0; i < count; i++)
+    if (sendto (fd, bytes, BYTES, 0, is_connected ? NULL : &server.any,
+                is_connected ? 0 : server_size) < 0)
+      fail ("sendto");
+}
+
+/* One by one, so that none is dropped for want of room. */
+static void
+receive_datagrams (const struct lane *lane, void *bytes, int count)
+{
+  for (int i = 0; i < count; i++)
+    if (sendto (lane->server, bytes, BYTES, 0, (const struct sockaddr *) &lane->own,
+                sizeof lane->own) < 0 ||
+        recv (lane->fd, bytes, BYTES, 0) < 0)
+      fail ("a datagram to a lane");
+}
+
+static void
+send_stream (int fd, const char *bytes, int kib)
+{
   int left = 1;
-  if (!is_tcp) {
-    for (int i = 0; i < size; i++)
-      if (sendto (fd, bytes, 64, 0, is_connected ? NULL : &server.any,
-                  is_connected ? 0 : server_size) < 0)
-        fail ("sendto");
-    return;
-  }
-  for (int i = 0; i < size; i += CHUNK / 1024)
+  for (int i = 0; i < kib; i += CHUNK / 1024)
     for (size_t done = 0; done < CHUNK;) {
       ssize_t sent = send (fd, bytes + done, CHUNK - done, 0);
       if (sent < 0)
@@ -168,17 +213,29 @@ burst (int fd, int size)
 }
 
 static void
-measure (const int *lanes, int n_lanes, int rounds, int size)
+burst (const struct lane *lane, int size)
+{
+  static char bytes[CHUNK];
+  if (is_tcp)
+    send_stream (lane->fd, bytes, size);
+  else if (is_received)
+    receive_datagrams (lane, bytes, size);
+  else
+    send_datagrams (lane->fd, bytes, size);
+}
+
+static void
+measure (const struct lane *lanes, int n_lanes, int rounds, int size)
 {
   int64_t took[MAX_LANES];
   for (int lane = 0; lane < n_lanes; lane++)
-    burst (lanes[lane], size); /* neighbours, caches, windows */
+    burst (&lanes[lane], size); /* neighbours, caches, windows */
   for (int round = 0; round < rounds; round++) {
     /* another one begins each time, so that nobody always follows the same one */
     for (int i = 0; i < n_lanes; i++) {
       int lane = (i + round) % n_lanes;
       int64_t start = now ();
-      burst (lanes[lane], size);
+      burst (&lanes[lane], size);
       took[lane] = now () - start;
     }
     for (int lane = 0; lane < n_lanes; lane++)
@@ -189,11 +246,13 @@ measure (const int *lanes, int n_lanes, int rounds, int size)
 int
 main (int argc, char **argv)
 {
-  int lanes[MAX_LANES], hosts[MAX_LANES], listeners[MAX_LANES], n_lanes = 0, n_pairs = 0, users = 4;
+  struct lane lanes[MAX_LANES];
+  const char *cgroups[MAX_LANES];
+  int hosts[MAX_LANES], listeners[MAX_LANES], n_lanes = 0, n_pairs = 0, users = 4;
   while (users < argc && strcmp (argv[users], "-") != 0)
     users++;
   if (users >= argc - 1 || (users - 4) * (argc - users - 1) > MAX_LANES) {
-    fprintf (stderr, "usage: bench-packets KIND ROUNDS BURST UID... - HOST:PEER...\n");
+    fprintf (stderr, "usage: bench-packets KIND ROUNDS BURST UID... - HOST:PEER:CGROUP...\n");
     return 2;
   }
   choose_kind (argv[1]);
@@ -202,12 +261,15 @@ main (int argc, char **argv)
   for (int i = users + 1; i < argc; i++, n_pairs++) {
     char *rest;
     hosts[n_pairs] = (int) strtol (argv[i], &rest, 10);
-    listeners[n_pairs] = open_server ((int) strtol (rest + 1, NULL, 10));
+    listeners[n_pairs] = open_server ((int) strtol (rest + 1, &rest, 10));
+    cgroups[n_pairs] = rest + 1;
   }
   for (int user = 4; user < users; user++)
-    for (int pair = 0; pair < n_pairs; pair++)
+    for (int pair = 0; pair < n_pairs; pair++) {
+      enter_cgroup (cgroups[pair]);
       lanes[n_lanes++] =
           open_lane (hosts[pair], listeners[pair], (uid_t) strtoul (argv[user], NULL, 10));
+    }
   measure (lanes, n_lanes, atoi (argv[2]), atoi (argv[3]));
   return 0;
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a packet costs: of a user who is confined and of one who is not, without a gateway, with its
-rules, with its rules and its guard, and with the copy of that which a monitor keeps; and what a rule
-and a chain cost that say nothing at all.
+rules, with its rules and its guard, and with the guard by uid in nftables, which the program makes
+where it may not load BPF programs; and what a rule and a chain cost that say nothing at all.
 
-Each of these stands in a pair of namespaces of its own, so that nothing is put up or taken away
-while the bursts take turns. A last pair is again without a gateway: what differs there is noise.
+Each of these stands in a pair of namespaces and in a cgroup of its own, so that nothing is put up or
+taken away while the bursts take turns. A last pair is again without a gateway: what differs there is
+noise.
 """
 
 from __future__ import annotations
@@ -14,21 +15,32 @@ import ctypes
 import os
 import statistics
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from process import TIMEOUT_S, BenchError, progress, run, write
-from scene import CLONE_NEWNET, FIRST_UID, TUNNEL, enter_namespace
+from scene import (CGROUPS, CLONE_NEWNET, FIRST_UID, N_HOOKS, TUNNEL, count_nft_tables, enter_namespace,
+                   programs)
 
 NONE, RULES, GUARD, AGAIN = "no gateway", "rules", "rules and guard", "no gateway, once more"
-COPY = "rules, guard and the monitor's copy"
+BY_UID = "rules and guard by uid in nftables"
 # A rule of whatever kind, even one that is gone again, makes the kernel walk through all rules for
 # each route; a chain, even an empty one, makes it stop at the hook. No gateway costs less.
 FLOOR_RULE, FLOOR = "floor: a rule that is gone again", "floor: that, and chains without rules"
-PLACES = (NONE, FLOOR_RULE, FLOOR, RULES, GUARD, COPY, AGAIN)
+PLACES = (NONE, FLOOR_RULE, FLOOR, RULES, GUARD, BY_UID, AGAIN)
 EMPTY_CHAINS = ("table inet floor { chain output { type filter hook output priority 300; }; "
                 "chain prerouting { type filter hook prerouting priority -350; }; }")
+# $1: a cgroup, which the rest is to see as the root of all cgroups
+IN_CGROUP = """
+echo 0 >"$1/cgroup.procs"
+shift
+exec unshare --cgroup --mount sh -ec '
+  umount /sys/fs/cgroup
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  exec "$@"' sh "$@"
+"""
+# It takes both to load a guard.
+WITHOUT_BPF = ("setpriv", "--inh-caps=-bpf,-sys_admin", "--bounding-set=-bpf,-sys_admin")
 MAC = "02:00:00:00:00:01"  # of both ends: without ARP a packet goes to its own address
 
 
@@ -41,7 +53,8 @@ class Kind:
 
 
 KINDS = [Kind("udp4", "UDP", 200, 1000), Kind("udp6", "UDP, IPv6", 200, 1000),
-         Kind("udp4c", "UDP, connected", 200, 1000), Kind("tcp4", "TCP", 1024, 400),
+         Kind("udp4c", "UDP, connected", 200, 1000), Kind("udp4r", "UDP, received", 200, 1000),
+         Kind("tcp4", "TCP", 1024, 400),
          Kind("tcp4p", "TCP, processor time", 1024, 400)]
 QUICK = 5  # times fewer rounds
 SIZES = (1, 100, 1000)
@@ -50,9 +63,12 @@ UNRELATED, CONFINED = "unrelated", "confined"
 
 
 class Pair:
-    """A machine, and the world outside. Both are gone when their file descriptors are closed."""
+    """A machine with its cgroup, and the world outside. The namespaces are gone when their file
+    descriptors are closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, cgroup: str) -> None:
+        self.cgroup = CGROUPS / cgroup
+        self.cgroup.mkdir()
         self.peer = self._new()
         run("ip", "link", "set", "lo", "up")
         run("ip", "address", "add", "203.0.113.1/32", "dev", "lo")
@@ -83,6 +99,7 @@ class Pair:
     def close(self) -> None:
         os.close(self.host)
         os.close(self.peer)
+        self.cgroup.rmdir()
 
 
 def enter(namespace: int) -> None:
@@ -101,29 +118,19 @@ class Packets:
         # nanoseconds a burst, by kind, size, user and place
         self.took: dict[tuple[str, int, str, str], list[int]] = {}
 
-    def _reapply(self, size: int, place: str) -> list[str]:
-        """How to call the program with that gateway."""
+    def _reapply(self, size: int, place: str, pair: Pair) -> None:
+        """Puts up that gateway in the machine, and looks whether its guard is the one that is meant."""
         config = self.place / f"{size} {place}"
         config.mkdir(mode=0o755)
         uids = " ".join(str(FIRST_UID + 2 * i) for i in range(size))
         write(config / f"{TUNNEL}.conf",
-              f"[Gateway]\nUsers={uids}\nGuard={'no' if place is RULES else 'required'}\n")
-        command = [str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
-                   "--runtime-dir", str(config / "run"), "--state-dir", str(config / "state")]
-        run(*command, "reapply")
-        return command
-
-    @staticmethod
-    def _monitor(command: list[str], stack: contextlib.ExitStack) -> None:
-        """Runs until the end of the stack. Returns when its copy stands."""
-        monitor = subprocess.Popen([*command, "monitor"])
-        stack.callback(monitor.wait)
-        stack.callback(monitor.terminate)
-        end = time.monotonic() + TIMEOUT_S
-        while b"/owned-" not in run("nft", "list", "tables"):
-            if time.monotonic() > end:
-                raise BenchError("the monitor makes no copy of the guard")
-            time.sleep(0.05)
+              f"[Gateway]\nUsers={uids}\nGuard={'no' if place is RULES else 'yes'}\n")
+        run("sh", "-ec", IN_CGROUP, "sh", str(pair.cgroup), *(WITHOUT_BPF if place is BY_UID else ()),
+            str(self.build / "plugin/custom-gateway"), "-q", "--config-dir", str(config),
+            "--runtime-dir", str(config / "run"), "--state-dir", str(config / "state"), "reapply")
+        found = count_nft_tables(), len(programs(pair.cgroup))
+        if found != {RULES: (0, 0), GUARD: (1, N_HOOKS), BY_UID: (1, 0)}[place]:
+            raise BenchError(f"{place}: {found[0]} tables of nftables and {found[1]} BPF programs")
 
     @staticmethod
     def _make_floor(chains: bool) -> None:
@@ -144,15 +151,13 @@ class Packets:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, home)
             stack.callback(enter, home)
-            for place in self.places(size):
-                pairs[place] = Pair()
+            for number, place in enumerate(self.places(size)):
+                pairs[place] = Pair(f"pair-{number}")
                 stack.callback(pairs[place].close)
                 if place in (FLOOR_RULE, FLOOR):
                     self._make_floor(place is FLOOR)
-                if place in (RULES, GUARD, COPY):
-                    command = self._reapply(size, place)
-                if place is COPY:
-                    self._monitor(command, stack)
+                if place in (RULES, GUARD, BY_UID):
+                    self._reapply(size, place, pairs[place])
             for kind in KINDS:
                 progress(f"packets, {size} users: {kind.title}")
                 self._measure(kind, size, pairs)
@@ -165,7 +170,7 @@ class Packets:
             [self.build / "tests/bench/bench-packets", kind.name,
              str(kind.rounds // (QUICK if self.quick else 1)), str(kind.burst),
              *map(str, users.values()), "-",
-             *(f"{pair.host}:{pair.peer}" for pair in pairs.values())],
+             *(f"{pair.host}:{pair.peer}:{pair.cgroup}" for pair in pairs.values())],
             pass_fds=descriptors, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         if done.returncode != 0:
             raise BenchError(f"bench-packets: {done.stderr.strip()}")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from packets import (AGAIN, CONFINED, COPY, FLOOR, FLOOR_RULE, GUARD, KINDS, NONE, QUICK, RULES, UNRELATED,
-                     Kind, Packets)
+from packets import (AGAIN, BY_UID, CONFINED, FLOOR, FLOOR_RULE, GUARD, KINDS, NONE, QUICK, RULES,
+                     UNRELATED, Kind, Packets)
 from repair import Repair
 from runs_report import cell, line
 
-AIM_PERCENT = 3
+AIMS_PERCENT = {"udp4c": 7, "udp4r": 6}  # of a packet that no rule is looked at for
 AIM_MS = 5
 
 
@@ -35,8 +35,8 @@ def table(packets: Packets) -> list[str]:
     for user in (UNRELATED, CONFINED):
         for kind in KINDS:
             # floor and noise are the same for both
-            for place in ((FLOOR_RULE, FLOOR, RULES, GUARD, COPY, AGAIN) if user == UNRELATED
-                          else (RULES, GUARD, COPY)):
+            for place in ((FLOOR_RULE, FLOOR, RULES, GUARD, BY_UID, AGAIN) if user == UNRELATED
+                          else (RULES, GUARD, BY_UID)):
                 lines.append(line(
                     f"{user}, {kind.title} ({base(packets, kind, user)}): {place}",
                     *(percent(packets.ratio(kind, size, user, place)) for size in sizes)))
@@ -46,10 +46,11 @@ def table(packets: Packets) -> list[str]:
 def aims(packets: Packets, repair: Repair) -> list[str]:
     lines = [line("aim", "measured", "met"), line("---", "---:", "---")]
     for kind in KINDS:
-        middle, floor = (packets.middle(kind, 1, UNRELATED, place) for place in (GUARD, FLOOR))
-        lines.append(line(f"{kind.title}: an unrelated user pays under {AIM_PERCENT} % at 1 gateway",
-                          f"{middle:+.1f} %, of which the floor is {floor:+.1f} %",
-                          "yes" if middle < AIM_PERCENT else "**no**"))
+        for size in packets.sizes if kind.name in AIMS_PERCENT else ():
+            aim, middle = AIMS_PERCENT[kind.name], packets.middle(kind, size, UNRELATED, GUARD)
+            lines.append(line(f"{kind.title}, {size} user{'s' if size > 1 else ''}: "
+                              f"an unrelated user pays at most {aim} %",
+                              f"{middle:+.1f} %", "yes" if middle <= aim else "**no**"))
     for what, took in repair.took.items():
         middle = sorted(took)[len(took) // 2]
         lines.append(line(f"monitor: {what} is back in under {AIM_MS} ms, median (min–max)",
@@ -65,12 +66,15 @@ def notes(packets: Packets, repair: Repair) -> list[str]:
     lines = [
         f"- Bursts by turns in one run. UDP: {udp} rounds of {KINDS[0].burst} datagrams of 64 bytes, "
         "each of which looks for its route unless the socket is connected; processor time of the "
-        f"sender, which carries a packet to the far end. TCP: {tcp} rounds of {KINDS[-1].burst} KiB "
+        f"sender, which carries a packet to the far end. *Received*: the far end sends, and the user's "
+        f"socket gets it; the time of both. TCP: {tcp} rounds of {KINDS[-1].burst} KiB "
         "until acknowledged; time that passed, and time for which both ends, on one processor, used "
         "it. Each burst is compared with that of the same round without a gateway: median and "
         "quartiles. *No gateway, once more* is a second pair of namespaces without one: noise.",
         "- veth on both ways, and a namespace behind it that throws away. No two uids are adjacent: "
         "a rule each. The confined user is the one whose rule is the last.",
+        "- The guard's BPF programs are attached to a cgroup in which the lane's sockets are. *By uid in "
+        "nftables* is what the program makes without the privilege to load them.",
     ]
     if not repair.exists:
         lines.append("- This build has no monitor whose repairs could be measured.")

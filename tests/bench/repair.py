@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How long the monitor takes from a loss to its repair, as a listener to the kernel's own events hears
-it. Rules, routes and the guard are taken away by one message to the kernel, and the clock starts
-before it is sent. The guard also by nft(8), and the clock starts when the loss is heard: when nft
+it. Rules, routes and the guard's table are taken away by one message to the kernel, and the clock starts
+before it is sent. The table also by nft(8), and the clock starts when the loss is heard: when nft
 ends, the kernel lets nobody change nftables until it has put away what was deleted, so that whoever
 does not come before that waits as long. How long that is, is measured too."""
 
@@ -31,7 +31,7 @@ NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 10 << 8, 10 << 8 | 2
 NFTA_TABLE_NAME = 1
 NETLINK_NETFILTER, NFPROTO_INET = 12, 1
 PRIORITY = 500
-GUARD = f"custom-gateway-{TUNNEL}"
+GUARD = "custom-gateway"
 PATIENCE_S = 2
 ROUNDS, QUICK_ROUNDS = 30, 5
 SILENT = ", while NetworkManager is asked and silent"
@@ -127,9 +127,9 @@ Lose = Callable[[socket.socket, contextlib.ExitStack], float]
 LOSSES = {
     "a rule": (lose_rule, socket.NETLINK_ROUTE, RTNLGRP_IPV4_RULE, RTM_NEWRULE, ""),
     "the tunnel's route": (lose_route, socket.NETLINK_ROUTE, RTNLGRP_IPV4_ROUTE, RTM_NEWROUTE, ""),
-    "the guard": (lose_guard, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE, GUARD),
-    "the guard, behind `nft flush ruleset`,": (flush, NETLINK_NETFILTER, NFNLGRP_NFTABLES,
-                                               NFT_MSG_NEWTABLE, GUARD),
+    "the guard's table": (lose_guard, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE, GUARD),
+    "the guard's table, behind `nft flush ruleset`,": (flush, NETLINK_NETFILTER, NFNLGRP_NFTABLES,
+                                                       NFT_MSG_NEWTABLE, GUARD),
 }
 FLOOR = (flush_and_make_a_table, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NFT_MSG_NEWTABLE, "floor")
 
@@ -165,7 +165,8 @@ class Repair:
                  look_s: float = 0.5) -> Iterator[list[str]]:
         command = self._configure(more)
         run(*command, "reapply")
-        with subprocess.Popen([*command, "monitor"], env=env) as process:
+        # it may warn of this machine's own name servers
+        with subprocess.Popen([*command, "monitor"], env=env, stderr=subprocess.DEVNULL) as process:
             time.sleep(look_s)  # its first look
             try:
                 yield command

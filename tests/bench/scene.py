@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where whole runs are measured: a namespace with an interface that stands in for the tunnel. What a
-contender has done there is looked at with ip(8) and nft(8)."""
+"""Where whole runs are measured: a machine of namespaces, with an interface that stands in for the
+tunnel. What a contender has done there is looked at with ip(8), nft(8) and bpftool(8)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,44 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from process import BenchError, run
+from process import BenchError, run, write
 
-CLONE_NEWNET = 0x40000000  # sched.h; os.unshare() came with Python 3.12
+# sched.h; os.unshare() came with Python 3.12
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWNET = 0x00020000, 0x02000000, 0x40000000
 
 TUNNEL = "wg0"
 TABLE = "1980"
 FIRST_UID = 100000
 RP_FILTER = Path(f"/proc/sys/net/ipv4/conf/{TUNNEL}/rp_filter")
 STRICT, LOOSE = "1", "2"
+CGROUPS = Path("/sys/fs/cgroup")
+N_HOOKS = 4  # programs of a guard: egress, ingress, sock_create, setsockopt
+
+
+def unshare(flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(flags) != 0:
+        raise BenchError(f"no namespace: {os.strerror(ctypes.get_errno())}; this needs root")
 
 
 def enter_namespace() -> None:
     """Moves this process to a new network namespace. It gets no name in /run/netns: so the kernel
     removes it with us, even if we are killed."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        raise BenchError(f"no network namespace: {os.strerror(ctypes.get_errno())}; "
-                         "this needs root")
+    unshare(CLONE_NEWNET)
+
+
+def enter_machine(cgroup: Path) -> None:
+    """Moves this process to a machine of its own: a network namespace, and file systems in which the
+    cgroup is the root of cgroup2, to which a guard is attached, and pins are nobody else's."""
+    write(cgroup / "cgroup.procs", "0")
+    unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWCGROUP)
+    run("mount", "--make-rslave", "/")
+    run("umount", "--lazy", "/sys")
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("mount", "-t", "cgroup2", "cgroup2", str(CGROUPS))
+    run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
 
 
 def make_tunnel() -> None:
@@ -52,11 +71,12 @@ def make_tunnel() -> None:
 class Seen:
     """What stands in the kernel."""
 
-    uids: list[list[int]] = field(default_factory=list)  # of our table's rules, per family
+    uids: list[list[int]] = field(default_factory=list)  # of our table's rules for users, per family
     routes: list[set[str]] = field(default_factory=list)  # of our table, likewise
     rules: int = 0  # of whatever kind
     rp_filter: str = ""
     nft_tables: int = 0
+    held: int = 0  # uids that a guard in BPF holds
 
 
 def count_nft_tables() -> int:
@@ -64,11 +84,33 @@ def count_nft_tables() -> int:
     return sum("table" in entry for entry in listed)
 
 
+def programs(cgroup: Path) -> dict[str, int]:
+    """Those of a guard that are attached to that cgroup, with their ids."""
+    shown = run("bpftool", "-j", "cgroup", "show", str(cgroup)).strip()
+    return {entry["name"]: entry["id"] for entry in json.loads(shown or b"[]")
+            if entry["name"].startswith("cg_")}
+
+
+def bpf_object(kind: str, action: str, number: int) -> Any:
+    return json.loads(run("bpftool", "-j", kind, action, "id", str(number)))
+
+
+def count_held() -> int:
+    """How many uids the guard at the root of our cgroups holds, no two of which are adjacent; -1 if
+    there is a part of a guard only."""
+    found = programs(CGROUPS)
+    if len(found) != N_HOOKS:
+        return -1 if found else 0
+    maps = bpf_object("prog", "show", found["cg_egress"])["map_ids"]
+    [uids] = [number for number in maps if bpf_object("map", "show", number)["name"] == "cg_uids"]
+    return len(bpf_object("map", "dump", uids))
+
+
 def look(guard: bool) -> Seen:
     seen = Seen(rp_filter=RP_FILTER.read_text(encoding="ascii").strip())
     for family in "-4", "-6":
         rules = json.loads(run("ip", family, "-N", "-j", "rule"))
-        ours = [rule for rule in rules if rule["table"] == TABLE]
+        ours = [rule for rule in rules if rule["table"] == TABLE and rule["src"] == "all"]
         if any(rule["uid_start"] != rule["uid_end"] for rule in ours):
             raise BenchError("there is a rule for several uids, of which no two are adjacent")
         routes = json.loads(run("ip", family, "-j", "route", "show", "table", "all"))
@@ -79,6 +121,7 @@ def look(guard: bool) -> Seen:
                             for route in routes if route.get("table") == TABLE})
     if guard:
         seen.nft_tables = count_nft_tables()
+        seen.held = count_held()
     return seen
 
 

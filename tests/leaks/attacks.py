@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 from lab import CONFINED
 
-from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit,
-                        WithoutRules)
+from contenders import (Contender, Ours, PostUp, Seed, WithoutGuard, WithoutOrder, WithoutProhibit)
 from field import (ADDRESS, BYPASS, BYPASSES, KERNEL, LEAVING, OWN, VXLAN, Field, Veth, Vxlan,
                    WireGuard, add_leaving)
 
@@ -372,9 +371,8 @@ ATTACKS = [
     Attack("`ip rule flush`", rules_flushed, WithoutGuard, takes_ways=True),
     Attack("somebody's rule in front", rule_in_front, WithoutGuard, takes_ways=True),
     Attack("`ip route flush table`", routes_flushed, WithoutGuard, takes_ways=True),
-    Attack("`nft flush ruleset`", nft_flushed, WithoutRules, others=(), counted=KERNEL),
-    Attack("`nft flush ruleset`, own ways", nft_flushed, WithoutGuard, others=(), counted=OWN,
-           elsewhere=OWN, shows=OWN, seconds=ORPHANS),
+    Attack("`nft flush ruleset`", nft_flushed, WithoutGuard, others=(), elsewhere=OWN, shows=OWN,
+           seconds=ORPHANS),
     Attack("as networkd starts", as_networkd_starts, WithoutGuard, takes_ways=True),
     Attack("user moves to another gateway", user_moves, WithoutOrder, others=(), gateways=2,
            known_answers=TWO_FILES),

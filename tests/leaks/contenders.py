@@ -115,21 +115,6 @@ class WithoutProhibit(WithoutGuard):
         self._strip()
 
 
-class WithoutRules(Ours):
-    """The guard alone."""
-
-    title = "no rules"
-
-    def __init__(self, field: Field):
-        super().__init__(field)
-        self.has_monitor = False
-
-    def look(self, prefix: str = "") -> int:
-        status = super().look(prefix)
-        self.field.host.do(BOTH.format(f"ip $f rule del uidrange {CONFINED}-{CONFINED}"))
-        return status
-
-
 class WithoutOrder(Ours):
     """Takes all away and puts it up anew, as a script does that is to reload."""
 

@@ -225,6 +225,9 @@ class Field:
         self.host.do(
             # a connection after the other needs a port each
             "sysctl -qw net.ipv4.ip_local_port_range='32768 65535' net.ipv4.tcp_max_tw_buckets=64",
+            # the SYN of a stranger's name that was sent before there was a gateway is not answered again
+            # and again
+            "sysctl -qw net.ipv4.tcp_synack_retries=0",
             # each packet is answered that may be
             "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 "
             "net.ipv4.icmp_msgs_per_sec=1000000 net.ipv4.ping_group_range='0 2147483647'",

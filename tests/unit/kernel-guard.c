@@ -14,15 +14,13 @@
 static gboolean
 has_bits (const guint8 *a, const guint8 *b, guint n)
 {
-  for (guint i = 0; i < n; i++)
-    if (((a[i / 8] ^ b[i / 8]) >> (7 - i % 8)) & 1)
-      return FALSE;
-  return TRUE;
+  const guint whole = n / 8, rest = n % 8;
+  return memcmp (a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
 /* As a trie of the longest prefixes finds it: a key is a length, and the bits behind it. */
-static const CgGuardEntry *
-find_longest (const GArray *entries, CgMap map, gconstpointer bits)
+const CgGuardEntry *
+kernel_find_longest (const GArray *entries, CgMap map, gconstpointer bits)
 {
   const CgGuardEntry *best = NULL;
   guint32 best_length = 0;
@@ -39,12 +37,12 @@ find_longest (const GArray *entries, CgMap map, gconstpointer bits)
   return best;
 }
 
-static const CgGuardEntry *
-find_exact (const GArray *entries, CgMap map, gconstpointer key, gsize size)
+const CgGuardEntry *
+kernel_find_exact (const GArray *entries, CgMap map, gconstpointer key)
 {
   for (guint i = 0; i < entries->len; i++) {
     const CgGuardEntry *entry = &g_array_index (entries, CgGuardEntry, i);
-    if (entry->map == map && memcmp (entry->key.bytes, key, size) == 0)
+    if (entry->map == map && memcmp (entry->key.bytes, key, cg_map_types[map].key_size) == 0)
       return entry;
   }
   return NULL;
@@ -73,14 +71,14 @@ static const CgGuardEntry *
 own_address (const GArray *entries, guint32 ifindex, const CgPrefix *address)
 {
   const Numbered bits = numbered (ifindex, address);
-  return find_longest (entries, CG_MAP_ADDRESSES, &bits);
+  return kernel_find_longest (entries, CG_MAP_ADDRESSES, &bits);
 }
 
 static gboolean
 may_ask (const GArray *entries, guint32 table, const KernelPacket *packet, gboolean by_tunnel)
 {
   const Numbered key = numbered (table, &packet->destination);
-  const CgGuardEntry *server = find_exact (entries, CG_MAP_SERVERS, &key, sizeof key);
+  const CgGuardEntry *server = kernel_find_exact (entries, CG_MAP_SERVERS, &key);
   return server && (by_tunnel || !(server->value.number & CG_SERVER_BY_TUNNEL));
 }
 
@@ -88,7 +86,7 @@ static gboolean
 is_bypass (const GArray *entries, guint32 table, const KernelPacket *packet)
 {
   const Numbered bits = numbered (table, &packet->destination);
-  const CgGuardEntry *bypass = find_longest (entries, CG_MAP_BYPASSES, &bits);
+  const CgGuardEntry *bypass = kernel_find_longest (entries, CG_MAP_BYPASSES, &bits);
   return bypass &&
          (bypass->value.number == CG_BYPASS_ANY || bypass->value.number == packet->ifindex);
 }
@@ -98,18 +96,18 @@ is_unwrapped (const GArray *entries, const KernelPacket *packet)
 {
   const guint32 port = packet->port;
   return packet->protocol == IPPROTO_UDP &&
-         find_exact (entries, CG_MAP_PORTS, &port, sizeof port) != NULL;
+         kernel_find_exact (entries, CG_MAP_PORTS, &port) != NULL;
 }
 
 gboolean
 kernel_maps_pass (const GArray *entries, const KernelPacket *packet)
 {
   const guint32 uid = htonl (packet->uid);
-  const CgGuardEntry *confined = find_longest (entries, CG_MAP_UIDS, &uid);
+  const CgGuardEntry *confined = kernel_find_longest (entries, CG_MAP_UIDS, &uid);
   if (!confined)
     return TRUE;
   const guint32 table = confined->value.number;
-  const CgGuardEntry *gateway = find_exact (entries, CG_MAP_GATEWAYS, &table, sizeof table);
+  const CgGuardEntry *gateway = kernel_find_exact (entries, CG_MAP_GATEWAYS, &table);
   if (!gateway)
     return FALSE;
   const struct cg_way *way = &gateway->value.way;

@@ -191,8 +191,15 @@ set_entry (Kernel *kernel, const CgGuardEntry *entry)
 {
   if (!kernel->is_guarded)
     return ENOENT;
-  g_array_append_val (kernel->entries, *entry);
-  cg_entries_normalise (kernel->entries);
+  guint i = 0;
+  while (i < kernel->entries->len &&
+         cg_entry_compare (&g_array_index (kernel->entries, CgGuardEntry, i), entry) < 0)
+    i++;
+  if (i < kernel->entries->len &&
+      cg_entry_compare (&g_array_index (kernel->entries, CgGuardEntry, i), entry) == 0)
+    g_array_index (kernel->entries, CgGuardEntry, i) = *entry;
+  else
+    g_array_insert_vals (kernel->entries, i, entry, 1);
   return 0;
 }
 

@@ -66,6 +66,11 @@ void kernel_drop_routes_of (Kernel *kernel, guint32 ifindex);
 /* The ifindex by which a packet of the uid leaves, or KERNEL_BLOCKED. It has no source yet. */
 guint32 kernel_way (const Kernel *kernel, guint32 uid, const CgPrefix *destination);
 
+/* What a trie of the longest prefixes finds for so many bits as the key of the map has behind its
+ * length, and what a hash finds; NULL: nothing. */
+const CgGuardEntry *kernel_find_longest (const GArray *entries, CgMap map, gconstpointer bits);
+const CgGuardEntry *kernel_find_exact (const GArray *entries, CgMap map, gconstpointer key);
+
 /* Whether these maps let the packet out; and whether all guards do that there are. */
 gboolean kernel_maps_pass (const GArray *entries, const KernelPacket *packet);
 gboolean kernel_guard_passes (const Kernel *kernel, const KernelPacket *packet);

@@ -15,6 +15,9 @@
 #define PARTED   "10.9.0.0/16"
 #define PART     "10.9.128.0/17"
 
+#define N_ROLLS   500u /* so many packets are thought of ... */
+#define N_PACKETS 200u /* ... and at most so many of a kind tried */
+
 static const char *const fixed[] = {"127.0.0.0/8", "::1/128", "192.168.1.2", "2001:db8:1::2"};
 static const char *const servers[] = {"10.64.0.1", "10.9.1.53", "192.168.1.53", "fd77::53"};
 
@@ -242,7 +245,7 @@ is_wrapped (const World *world, const KernelPacket *packet)
   return FALSE;
 }
 
-/* What the guard of the tunnel's gateway lets out in this world. */
+/* What the guard of the tunnel's gateway lets out on the machine of this world. */
 static gboolean
 lets_out (const World *world, const CgTunnel *tunnel, const KernelPacket *packet)
 {
@@ -284,47 +287,92 @@ packet_to_string (const KernelPacket *packet)
                           packet->ifindex, from, to, packet->protocol, packet->port);
 }
 
-/* Also what a gateway lets out that a run over others left as it was, on the machine as it is now.
- */
+/* By both of the gateway's states, each on the machine as it was then. */
 static gboolean
-may_leave (const Scenario *scenario,
-           const CgTunnel *before,
-           const CgTunnel *after,
-           const KernelPacket *packet)
+is_forbidden (const Scenario *scenario, const KernelPacket *packet)
 {
-  return lets_out (scenario->before, before, packet) || lets_out (scenario->after, after, packet) ||
-         lets_out (scenario->after, before, packet);
+  const CgTunnel *before = find_guard (scenario->before, packet->uid);
+  const CgTunnel *after = find_guard (scenario->after, packet->uid);
+  return before && after && !lets_out (scenario->before, before, packet) &&
+         !lets_out (scenario->after, after, packet);
 }
 
-char *
-scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel, guint n)
+/* Also by a gateway as it was on the machine as it is by now, which is that of a gateway that a run
+ * is not about. */
+static gboolean
+is_forbidden_apart (const Scenario *scenario, const KernelPacket *packet)
 {
-  g_autoptr (GRand) rand = g_rand_new_with_seed (scenario->seed);
-  for (guint i = 0; i < n; i++) {
+  return is_forbidden (scenario, packet) &&
+         !lets_out (scenario->after, find_guard (scenario->before, packet->uid), packet) &&
+         !lets_out (scenario->before, find_guard (scenario->after, packet->uid), packet);
+}
+
+static void
+keep (GArray *packets, const KernelPacket *packet)
+{
+  if (packets->len < N_PACKETS)
+    g_array_append_val (packets, *packet);
+}
+
+static GArray *
+packets_new (void)
+{
+  return g_array_new (FALSE, FALSE, sizeof (KernelPacket));
+}
+
+void
+scenario_roll_packets (Scenario *scenario, GRand *rand)
+{
+  scenario->packets = packets_new ();
+  scenario->forbidden = packets_new ();
+  scenario->forbidden_apart = packets_new ();
+  for (guint i = 0; i < N_ROLLS; i++) {
     const KernelPacket packet = roll_packet (rand);
-    const CgTunnel *before = find_guard (scenario->before, packet.uid);
-    const CgTunnel *after = find_guard (scenario->after, packet.uid);
-    if (!before || !after || may_leave (scenario, before, after, &packet) ||
-        !kernel_guard_passes (kernel, &packet))
+    keep (scenario->packets, &packet);
+    if (is_forbidden (scenario, &packet))
+      keep (scenario->forbidden, &packet);
+    if (is_forbidden_apart (scenario, &packet))
+      keep (scenario->forbidden_apart, &packet);
+  }
+}
+
+static char *
+find_unguarded (const Scenario *scenario, const GArray *packets, const Kernel *kernel)
+{
+  for (guint i = 0; i < packets->len; i++) {
+    const KernelPacket *packet = &g_array_index (packets, KernelPacket, i);
+    if (!kernel_guard_passes (kernel, packet))
       continue;
-    g_autofree char *text = packet_to_string (&packet);
-    return g_strdup_printf ("the guard (of %s, then %s) lets out: %s", before->gateway->name,
-                            after->gateway->name, text);
+    g_autofree char *text = packet_to_string (packet);
+    return g_strdup_printf ("the guard (of %s, then %s) lets out: %s",
+                            find_guard (scenario->before, packet->uid)->gateway->name,
+                            find_guard (scenario->after, packet->uid)->gateway->name, text);
   }
   return NULL;
 }
 
 char *
-scenario_find_misguarded (const World *world, const Kernel *kernel, guint32 seed, guint n)
+scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel)
 {
-  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
-  for (guint i = 0; i < n; i++) {
-    const KernelPacket packet = roll_packet (rand);
-    const CgTunnel *tunnel = find_guard (world, packet.uid);
-    const gboolean should = !tunnel || lets_out (world, tunnel, &packet);
-    if (kernel_guard_passes (kernel, &packet) == should)
+  return find_unguarded (scenario, scenario->forbidden, kernel);
+}
+
+char *
+scenario_find_unguarded_apart (const Scenario *scenario, const Kernel *kernel)
+{
+  return find_unguarded (scenario, scenario->forbidden_apart, kernel);
+}
+
+char *
+scenario_find_misguarded (const Scenario *scenario, const World *world, const Kernel *kernel)
+{
+  for (guint i = 0; i < scenario->packets->len; i++) {
+    const KernelPacket *packet = &g_array_index (scenario->packets, KernelPacket, i);
+    const CgTunnel *tunnel = find_guard (world, packet->uid);
+    const gboolean should = !tunnel || lets_out (world, tunnel, packet);
+    if (kernel_guard_passes (kernel, packet) == should)
       continue;
-    g_autofree char *text = packet_to_string (&packet);
+    g_autofree char *text = packet_to_string (packet);
     return g_strdup_printf ("the guard (of %s) %s: %s", tunnel ? tunnel->gateway->name : "none",
                             should ? "drops" : "lets out", text);
   }

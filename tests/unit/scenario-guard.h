@@ -20,3 +20,6 @@ void scenario_address (World *world, GRand *rand, const ScenarioLink *links, gui
 
 /* Gives the tunnels what they have of the machine: addresses, servers, interfaces of bypasses. */
 void scenario_guard (World *world, GRand *rand);
+
+/* Thinks of packets, when both worlds stand. */
+void scenario_roll_packets (Scenario *scenario, GRand *rand);

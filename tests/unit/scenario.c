@@ -139,7 +139,6 @@ scenario_new (guint32 seed)
 {
   GRand *rand = g_rand_new_with_seed (seed);
   Scenario *scenario = g_new0 (Scenario, 1);
-  scenario->seed = seed;
   ScenarioLink links[2][N_LINKS];
   guint owners[2][N_UIDS];
   roll_links (rand, 1, links[0]);
@@ -171,6 +170,7 @@ scenario_new (guint32 seed)
     kernel_outdate_guard (scenario->kernel);
   kernel_show (scenario->kernel, scenario->after->facts);
   scenario->plan_after = cg_plan_new (scenario->after->facts, NULL);
+  scenario_roll_packets (scenario, rand);
   g_rand_free (rand);
   return scenario;
 }
@@ -183,6 +183,9 @@ scenario_free (Scenario *scenario)
   world_free (scenario->before);
   world_free (scenario->after);
   kernel_free (scenario->kernel);
+  g_array_unref (scenario->packets);
+  g_array_unref (scenario->forbidden);
+  g_array_unref (scenario->forbidden_apart);
   g_free (scenario);
 }
 

@@ -11,12 +11,17 @@
 /* Two configurations with their tunnels, before and after, and a kernel in which the first stands:
  * by chance, but the same for the same seed. */
 typedef struct {
-  guint32 seed;
   World *before;
   World *after;
   CgPlan *plan_before;
   CgPlan *plan_after;
   Kernel *kernel; /* after what it did by itself as tunnels changed */
+
+  GArray *packets; /* KernelPacket, of whatever uids */
+  GArray
+      *forbidden; /* likewise: those that neither guard lets out, of uids that each has one for */
+  GArray
+      *forbidden_apart; /* of these, what a gateway does not let out either that stays as it was */
 } Scenario;
 
 Scenario *scenario_new (guint32 seed);
@@ -29,12 +34,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Scenario, scenario_free)
  * after may also be free. Who is confined neither before nor after is always free. */
 char *scenario_find_leak (const Scenario *scenario, const Kernel *kernel);
 
-/* Of n packets, by chance but the same for the same scenario, the first that the guard lets out and
- * must not, in words that the caller owns, or NULL. A uid that a gateway with a guard confines
- * before and after sends nothing that neither of the two lets out: whatever interface and source
- * the program picks. The others are not looked at. */
-char *scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel, guint n);
+/* The first of the forbidden packets that the guard lets out, in words that the caller owns, or
+ * NULL. Forbidden is what a uid sends that a gateway with a guard confines before and after, and
+ * that neither of the two lets out: whatever interface and source the program picks. */
+char *scenario_find_unguarded (const Scenario *scenario, const Kernel *kernel);
+/* Likewise while a run is not about all gateways. */
+char *scenario_find_unguarded_apart (const Scenario *scenario, const Kernel *kernel);
 
-/* Likewise the first that the guard lets out and should not, or drops and should not, when all is
- * done. */
-char *scenario_find_misguarded (const World *world, const Kernel *kernel, guint32 seed, guint n);
+/* Likewise the first of all packets that the guard lets out and should not in this world, or drops
+ * and should not: when all is done. */
+char *scenario_find_misguarded (const Scenario *scenario, const World *world, const Kernel *kernel);

@@ -245,7 +245,7 @@ addresses_are_in_every_scope (void)
               "open: set own address 192.168.1.7/32, interface 0\n");
 }
 
-/* bob moves: at no moment is he in neither. */
+/* At no moment is the uid in neither. */
 static void
 a_uid_moves_from_one_to_the_other (void)
 {
@@ -316,13 +316,13 @@ a_server_leaves_a_bypass_at_once_and_comes_back_last (void)
   stand (world, before);
   assert_run (world, all,
               "close: delete table 42: name server 10.0.0.1/32\n"
-              "close: set table 42: no bypass for 192.168.1.53/32\n"
+              "close: set table 42: bypass 192.168.1.53/32, closed\n"
               "open: set table 42: name server 192.168.1.53/32\n");
   stand (before, world);
   assert_run (before, all,
               "close: delete table 42: name server 192.168.1.53/32\n"
               "open: set table 42: name server 10.0.0.1/32\n"
-              "open: delete table 42: no bypass for 192.168.1.53/32\n");
+              "open: delete table 42: bypass 192.168.1.53/32, closed\n");
 }
 
 static void
@@ -351,7 +351,7 @@ a_bypass_opens_behind_what_is_narrower (void)
   stand (before, world);
   assert_run (before, all,
               "close: delete table 42: bypass 10.0.0.0/8, interface 2\n"
-              "close: set table 42: no bypass for 10.9.0.0/16\n"
+              "close: set table 42: bypass 10.9.0.0/16, closed\n"
               "open: delete table 42: bypass 10.9.0.0/16, interface 3\n");
 }
 
@@ -364,7 +364,7 @@ a_bypass_that_leads_elsewhere_is_closed_first (void)
   add_bypass (add_wg0 (world, "", 7), "10.0.0.0/8", 3);
   stand (world, before);
   assert_run (world, all,
-              "close: set table 42: no bypass for 10.0.0.0/8\n"
+              "close: set table 42: bypass 10.0.0.0/8, closed\n"
               "open: set table 42: bypass 10.0.0.0/8, interface 3\n");
 }
 
@@ -394,7 +394,7 @@ a_guard_is_not_unloaded_while_a_file_is_bad (void)
   assert_run (world, all, "");
 }
 
-/* alice is in a good file, and that says that she needs no guard. */
+/* alice stands in a good file, which asks for no guard. */
 static void
 a_uid_of_a_good_file_goes_while_another_is_bad (void)
 {
@@ -585,7 +585,7 @@ a_table_that_cannot_be_seen_is_left_alone (void)
   ASSERT_TABLE (world, "");
 }
 
-/* By uid: it holds bob until his rules are gone. */
+/* By uid: it holds bob until the rules for bob are gone. */
 static void
 by_uid_the_wide_text_comes_first (void)
 {

@@ -284,7 +284,7 @@ entries_are_told (void)
       {cg_entry_bypass (TABLE, &four, 2),
        "cg_bypasses key hex * ff ff 0a 09 00 00 value hex * # table 42: bypass 10.9.0.0/16, "
        "interface 2"},
-      {cg_entry_bypass (TABLE, &four, CG_BYPASS_NONE), "* # table 42: no bypass for 10.9.0.0/16"},
+      {cg_entry_bypass (TABLE, &four, CG_BYPASS_NONE), "* # table 42: bypass 10.9.0.0/16, closed"},
       {cg_entry_server (TABLE, &six, CG_SERVER_BY_TUNNEL),
        "cg_servers key hex * # table 42: name server fd77::1/128, by the tunnel"},
       {cg_entry_address (7, &six, CG_ADDRESS_OF_TUNNEL),

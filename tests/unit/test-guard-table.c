@@ -52,7 +52,9 @@ text_of (World *world, guint n, const CgUidRange *by_uid, guint n_uids)
   g_autoptr (GArray) others = g_array_new (FALSE, FALSE, sizeof (CgUidRange));
   if (n_uids > 0)
     g_array_append_vals (others, by_uid, n_uids);
-  return cg_guard_text (guarded, by_uid ? others : NULL);
+  g_autoptr (GArray) former = world_prefixes ("");
+  g_autoptr (GArray) homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
+  return cg_guard_text (guarded, former, homes, by_uid ? others : NULL);
 }
 
 static char *
@@ -105,7 +107,7 @@ another_tunnel_that_has_the_address_is_a_home (void)
   HAS (text, "elements = { 10.0.0.2 . \"wg0\", 10.0.0.2 . \"wg7\" }; }; ");
 }
 
-/* Another program may have it by now; what is nobody's is still to be held. */
+/* Another program may have it by now; what has no socket is still to be held. */
 static void
 a_former_address_is_held_of_what_has_no_socket (void)
 {
@@ -153,8 +155,9 @@ a_question_that_is_led_elsewhere_is_dropped (void)
   world_add (world, "wg1", "Users=carol\nGuard=yes", 8, LINK_ALL);
   world_add (world, "wg2", "Users=bob 2000-2009\nGuard=yes\nDNS=10.0.0.1", 9, LINK_ALL);
   g_autofree char *text = text_beside_bpf (world);
-  HAS (text, "ct status dnat ct original proto-dst 53 meta skuid { 1500-1501, 2000-2009 } "
-             "counter name dropped drop; ");
+  HAS (text, "chain redirected { meta skuid 1500-1501 counter name dropped drop; "
+             "meta skuid 2000-2009 counter name dropped drop; }; ");
+  HAS (text, "ct status dnat ct original proto-dst 53 ");
   LACKS (text, "1502");
 }
 
@@ -178,9 +181,9 @@ by_uid_each_gateway_has_its_chains (void)
   world_add (world, "wg1", "Users=bob 2000-2009\nGuard=yes", 8, LINK_ALL)->table = 43;
   g_autofree char *text = text_by_uid (world);
   HAS (text, "chain output { type filter hook output priority 300; policy accept; "
-             "meta skuid { 1500 } goto gateway-42; "
-             "meta skuid { 1501, 2000-2009 } goto gateway-43; }; ");
-  HAS (text, "ip6 saddr @addresses6 jump source; meta skuid { 1500 } goto gateway-42; ");
+             "meta skuid 1500 goto gateway-42; meta skuid 1501 goto gateway-43; "
+             "meta skuid 2000-2009 goto gateway-43; }; ");
+  HAS (text, "ip6 saddr @addresses6 jump source; meta skuid 1500 goto gateway-42; ");
   HAS (text, WAYS "oifname \"wg0\" accept; " REST "goto stop; }; ");
   HAS (text, "chain gateway-42 { " WRAPPERS "goto ways-42; }; ");
   HAS (text, "chain stop { counter name dropped drop; }; ");
@@ -195,9 +198,10 @@ by_uid_what_is_of_no_gateway_reaches_loopback_alone (void)
   add_wg0 (world, "Users=alice\nGuard=yes", "10.0.0.2");
   g_autofree char *text = text_of (world, 1, others, G_N_ELEMENTS (others));
   g_autofree char *alone = text_of (world, 0, others, G_N_ELEMENTS (others));
-  HAS (text, "policy accept; meta skuid { 1600, 1700-1709 } oifname != \"lo\" goto stop; "
-             "meta skuid { 1500 } goto gateway-42; ");
-  HAS (alone, "meta skuid { 1600, 1700-1709 } oifname != \"lo\" goto stop; ");
+  HAS (text, "policy accept; meta skuid 1600 oifname != \"lo\" goto stop; "
+             "meta skuid 1700-1709 oifname != \"lo\" goto stop; "
+             "meta skuid 1500 goto gateway-42; ");
+  HAS (alone, "meta skuid 1700-1709 oifname != \"lo\" goto stop; ");
 }
 
 static const struct ByUidCase {
@@ -213,15 +217,15 @@ static const struct ByUidCase {
           "ip6 daddr fd00::/8 fib saddr type local accept; goto stop; }; ",
      NULL},
     {"dns", "DNS=10.0.0.1 fd00::1",
-     "th dport 53 meta l4proto { tcp, udp } ip daddr 10.0.0.1 goto ways-42; "
-     "th dport 53 meta l4proto { tcp, udp } ip6 daddr fd00::1 goto ways-42; "
-     "th dport 53 meta l4proto { tcp, udp } goto stop; goto ways-42; }; ",
+     "tcp dport 53 ip daddr 10.0.0.1 goto ways-42; udp dport 53 ip daddr 10.0.0.1 goto ways-42; "
+     "tcp dport 53 ip6 daddr fd00::1 goto ways-42; udp dport 53 ip6 daddr fd00::1 goto ways-42; "
+     "tcp dport 53 goto stop; udp dport 53 goto stop; goto ways-42; }; ",
      NULL},
     {"dns-still-unknown", "DNS=auto",
      "chain gateway-42 { " WRAPPERS
-     "th dport 53 meta l4proto { tcp, udp } goto stop; goto ways-42; }; ",
+     "tcp dport 53 goto stop; udp dport 53 goto stop; goto ways-42; }; ",
      "daddr 10"},
-    {"no-dns", "", "chain gateway-42 { " WRAPPERS "goto ways-42; }; ", "th dport"},
+    {"no-dns", "", "chain gateway-42 { " WRAPPERS "goto ways-42; }; ", "dport 53"},
     {"no-interface-yet", "Connection=work", WAYS REST "goto stop; }; ", "homes4 { 10"},
 };
 
@@ -245,10 +249,10 @@ by_uid_wireguard_is_known_by_its_port (void)
   CgTunnel *tunnel = add_wg0 (world, "Users=alice\nGuard=yes\nDNS=10.0.0.1", "10.0.0.2");
   tunnel->wireguard.port = 51820;
   g_autofree char *plain = text_by_uid (world);
-  HAS (plain, WRAPPERS "udp sport 51820 accept; th dport 53");
+  HAS (plain, WRAPPERS "udp sport 51820 accept; tcp dport 53");
   tunnel->wireguard.mark = 0xca6c;
   g_autofree char *marked = text_by_uid (world);
-  HAS (marked, WRAPPERS "udp sport 51820 meta mark 0x0000ca6c accept; th dport 53");
+  HAS (marked, WRAPPERS "udp sport 51820 meta mark 0x0000ca6c accept; tcp dport 53");
 }
 
 /* By what the way into the tunnel gives a packet, and no program can; other kinds need none of it.
@@ -296,6 +300,23 @@ equal_facts_give_equal_texts (void)
   g_assert_cmpstr (first, ==, second);
 }
 
+/* An address of a tunnel whose file is bad now: what has no socket is dropped, but where the
+ * address is by now. */
+static void
+an_address_that_no_tunnel_holds_stays (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (GArray) guarded = guarded_of (world, 0);
+  g_autoptr (GArray) former = world_prefixes ("10.64.9.2");
+  g_autoptr (GArray) homes = g_array_new (FALSE, FALSE, sizeof (CgHome));
+  const CgHome home = {.address = g_array_index (former, CgPrefix, 0), .ifname = "eth7"};
+  g_array_append_val (homes, home);
+  g_autofree char *text = cg_guard_text (guarded, former, homes, NULL);
+  HAS (text, "set addresses4 { type ipv4_addr; elements = { 10.64.9.2 }; }; ");
+  HAS (text, "set former4 { type ipv4_addr; elements = { 10.64.9.2 }; }; ");
+  HAS (text, "set homes4 { type ipv4_addr . ifname; elements = { 10.64.9.2 . \"eth7\" }; }; ");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -316,5 +337,6 @@ main (int argc, char **argv)
                    by_uid_what_the_kernel_has_wrapped_is_known_by_its_priority);
   g_test_add_func ("/guard-table/one-transaction", what_stood_is_emptied_in_the_same_transaction);
   g_test_add_func ("/guard-table/pure", equal_facts_give_equal_texts);
+  g_test_add_func ("/guard-table/former-of-none", an_address_that_no_tunnel_holds_stays);
   return g_test_run ();
 }

@@ -152,7 +152,7 @@ servers_are_those_of_dns (void)
   add_wg0 (world, "DNS=10.0.0.1 192.168.1.53\nBypass=192.168.1.0/24\n", 0, 0);
   assert_planned (world, "table 42: name server 10.0.0.1/32\n"
                          "table 42: name server 192.168.1.53/32\n"
-                         "table 42: no bypass for 192.168.1.53/32\n"
+                         "table 42: bypass 192.168.1.53/32, closed\n"
                          "table 42: IPv4 by interface 0, IPv6 by 0, own name servers\n" UID);
 }
 
@@ -366,8 +366,8 @@ by_uid_the_wide_text_holds_those_of_rules_too (void)
   world->facts->guard->impossible = g_strdup ("no BPF here");
   add_rule (world, CG_PROTOCOL, 42, (CgUidRange){1500, 1501});
   g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
-  g_assert_nonnull (strstr (plan->table_text, "meta skuid { 1500 } goto gateway-42"));
-  g_assert_nonnull (strstr (plan->table_wide, "meta skuid { 1500-1501 } goto gateway-42"));
+  g_assert_nonnull (strstr (plan->table_text, "meta skuid 1500 goto gateway-42"));
+  g_assert_nonnull (strstr (plan->table_wide, "meta skuid 1500-1501 goto gateway-42"));
   g_array_set_size (world->facts->rules, 0);
   g_autoptr (CgPlan) alone = cg_plan_new (world->facts, NULL);
   g_assert_null (alone->table_wide);
@@ -384,7 +384,7 @@ by_uid_those_of_no_gateway_are_held (void)
   g_assert_null (none->table_text);
   world_add_bad (world, "wg1");
   g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
-  g_assert_nonnull (strstr (plan->table_text, "meta skuid { 1600 } oifname != \"lo\" goto stop"));
+  g_assert_nonnull (strstr (plan->table_text, "meta skuid 1600 oifname != \"lo\" goto stop"));
 }
 
 /* Then BPF may well be there. */

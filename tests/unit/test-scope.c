@@ -190,8 +190,8 @@ assert_scope (const World *world, const char *const *names, const char *expected
   g_assert_cmpstr (tables->str, ==, expected);
 }
 
-/* bob's rules are gone, and the guard of his gateway of before is all that holds him: a run over
- * his gateway of now must see that he moves. */
+/* bob's rules are gone, and the guard of another gateway is all that holds bob: a run over the
+ * gateway of now must see that bob moves. */
 static void
 what_a_guard_holds_counts_as_rules_do (void)
 {
@@ -208,7 +208,7 @@ what_a_guard_holds_counts_as_rules_do (void)
 
 /* The other way round: alice's gateway is named, and its guard holds bob. */
 static void
-a_guard_relates_those_whom_it_holds (void)
+a_guard_relates_those_that_it_holds (void)
 {
   g_autoptr (World) world = world_new ();
   world_add (world, "wg0", "Users=alice\nTable=42\nGuard=yes\n", 7, IPV4);
@@ -441,7 +441,7 @@ main (int argc, char **argv)
       {"rules-of-others-relate-nobody", rules_of_others_relate_nobody},
       {"leftovers/go-in-whatever-order-they-stand", leftovers_go_in_whatever_order_they_stand},
       {"guard/counts-as-rules-do", what_a_guard_holds_counts_as_rules_do},
-      {"guard/relates-those-whom-it-holds", a_guard_relates_those_whom_it_holds},
+      {"guard/relates-those-that-it-holds", a_guard_relates_those_that_it_holds},
       {"guard/other-entries", other_entries_relate_nothing},
       {"freed/by-a-run-over-the-old-gateway",
        moved_user_is_not_freed_by_a_run_over_the_old_gateway},

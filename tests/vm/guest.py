@@ -165,20 +165,24 @@ def standing() -> dict[int, list[str]]:
     return result
 
 
-def guards() -> list[str]:
-    """The guards' tables."""
-    return [line.split()[-1] for line in sh("nft list tables").splitlines() if "custom-gateway" in line]
+def programs() -> list[str]:
+    """What of the guard is attached to the root; where nothing is, bpftool says nothing at all."""
+    shown = sh("bpftool -j cgroup show /sys/fs/cgroup").strip()
+    return sorted(entry["name"] for entry in json.loads(shown or "[]") if entry["name"].startswith("cg_"))
+
+
+def has_table() -> bool:
+    """The guard's, in nftables."""
+    return "table inet custom-gateway" in sh("nft list tables").splitlines()
 
 
 def nobody_is_confined() -> bool:
-    """Where services were stopped with their tunnel: the guard that stays there holds nobody."""
-    sets = [json.loads(sh(f"nft -j list set inet {table} uids"))["nftables"][1] for table in guards()]
-    return (not any("elem" in found["set"] for found in sets) and
-            not any(rules(family) or routes(family) for family in (4, 6)))
+    """Where services were stopped with their tunnel: the guard's table stays for what has no socket."""
+    return not programs() and not any(rules(family) or routes(family) for family in (4, 6))
 
 
 def nothing_is_left() -> bool:
-    return not guards() and not any(all_rules(family) or routes(family) for family in (4, 6))
+    return not programs() and not has_table() and not any(all_rules(family) or routes(family) for family in (4, 6))
 
 
 # What must hold, in the kernel and for those who ask
@@ -218,7 +222,9 @@ def status(name: str) -> dict:
 
 
 def warnings() -> str:
-    return "\n".join(json.loads(sh("custom-gateway status --json || true"))["warnings"])
+    """Without what there is to say of the guest's own resolv.conf, which names the LAN's router."""
+    said = json.loads(sh("custom-gateway status --json || true"))["warnings"]
+    return "\n".join(line for line in said if "/etc/resolv.conf" not in line)
 
 
 def is_up(interface: str = "wg0", families: tuple[int, ...] = (4, 6)) -> bool:

@@ -104,7 +104,7 @@ def bind(name: str, gateway: str) -> None:
     place = pathlib.Path("/run/generated")
     text = pathlib.Path(f"/etc/custom-gateway/{gateway}.conf").read_text(encoding="ascii")
     guest.write(f"{place}/config/{gateway}.conf", f"{text}Services={name}\n")
-    sh(f"{GENERATOR} {place} {place} {place} {place}/config {place}/nothing")
+    sh(f"{GENERATOR} {place} {place} {place} {place}/config {place}/nothing {place}/nothing")
     dropin = pathlib.Path(f"{name}.service.d/50-custom-gateway.conf")
     lines = [line for line in (place / dropin).read_text(encoding="ascii").splitlines()
              if line.startswith(("BindReadOnlyPaths=", "TemporaryFileSystem="))]

@@ -19,6 +19,12 @@ FIREWALLD = CHECK.format(table="firewalld", flags="flags owner;", chain="filter_
                          policy="accept", rule="meta nfproto ipv6 fib saddr . mark . iif oif missing drop")
 
 
+def take_way_back(family: int) -> None:
+    """The rule from the tunnel's address, by which the check finds the tunnel."""
+    [rule] = [rule for rule in guest.all_rules(family) if rule["src"] != "all"]
+    sh(f"ip -{family} rule del priority {rule['priority']} from {rule['src']}")
+
+
 @pytest.mark.parametrize("rules,table,checked", [(NIXOS, "nixos-fw", (4, 6)), (FIREWALLD, "firewalld", (6,))],
                          ids=["nixos", "firewalld"])
 def test_the_tunnels_answers_pass(wg0, rules, table, checked):
@@ -28,6 +34,8 @@ def test_the_tunnels_answers_pass(wg0, rules, table, checked):
             owner.stdin.flush()
             guest.wait_until("the table", lambda: table in sh("nft list tables"))
             for family in checked:
+                assert ask(CONFINED, family) == "wg0"  # by the way back
+                take_way_back(family)
                 assert ask(CONFINED, family) == "silence"
             sh("custom-gateway reapply")
             for family in (4, 6):

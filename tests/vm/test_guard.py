@@ -80,18 +80,12 @@ def test_another_port_of_the_tunnel_needs_no_run(tunnel):
     sh("custom-gateway status")
 
 
-def programs() -> list[str]:
-    """What of the guard is attached to the root; where nothing is, bpftool says nothing at all."""
-    shown = sh("bpftool -j cgroup show /sys/fs/cgroup").strip()
-    return sorted(entry["name"] for entry in json.loads(shown or "[]") if entry["name"].startswith("cg_"))
-
-
 def test_the_sandbox_of_the_units_loads_it(confined):
     guest.make_wg0(confined)
     sh("custom-gateway -q remove")
-    assert programs() == []
+    assert guest.programs() == []
     sh(f"systemctl start {SETTLE}")
-    assert programs() == ["cg_egress", "cg_ingress", "cg_setsockopt", "cg_sock_create"]
+    assert guest.programs() == ["cg_egress", "cg_ingress", "cg_setsockopt", "cg_sock_create"]
     must_be_up()
     assert escape() == "EPERM"
     sh("custom-gateway status")
