@@ -9,11 +9,12 @@ from lab import CONFINED, OTHER, Tunnel
 
 SECOND = CONFINED + 10
 
-# What changes the kernel, or a file that we rely on; bpf(2) is in test_guard_life.py. Each is cut before it is
-# carried out; having been carried out is what the cut at the next one shows.
+# What changes the kernel, or a file that we rely on; for bpf(2) see test_guard_life.py. Each is cut before it
+# is carried out; having been carried out is what the cut at the next one shows.
 CALLS = ["sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "flock"]
 # Questions to the kernel, which change nothing, and what is written to no file.
-IDLE = re.compile(r"_GET|SOCK_DIAG_BY_FAMILY|NLMSG_\?|send(to|msg)\((?!.*nlmsg_type)|write\(\d+<(?!/(?!dev/))")
+IDLE = re.compile(r"_GET|SOCK_DIAG_BY_FAMILY|NLMSG_\?|send(to|msg)\((?!.*nlmsg_type)|"
+                  r"write\(\d+<(?!/(?!dev/))")
 
 UP = ["ip link set wg0 up", "ip addr replace 10.64.0.2/24 dev wg0",
       "ip addr replace fd00:64:a0::2/64 dev wg0 nodad"]
@@ -35,8 +36,8 @@ STORIES = {
 
 def changing_calls(lab, command="reapply"):
     """(call, number) for each call of a run that changes something: the number among those of its name."""
-    lab.run("host", "strace", "-f", "-qq", "-y", "-o", "/run/trace", "-e", f"trace={','.join(CALLS)}", lab.binary,
-            "-q", command)
+    lab.run("host", "strace", "-f", "-qq", "-y", "-o", "/run/trace", "-e", f"trace={','.join(CALLS)}",
+            lab.binary, "-q", command)
     counts, found = dict.fromkeys(CALLS, 0), []
     for line in (lab.run_dir / "trace").read_text(errors="replace").splitlines():
         name = line.split(None, 1)[1].split("(")[0]
