@@ -55,8 +55,8 @@ def programs(lab, hook=None):
     """Our programs at the root of the machine's cgroups, as bpftool(8) shows them: (hook, id) pairs, or the
     ids of one hook."""
     shown = json.loads(lab.sh("host", f"bpftool -j cgroup show {CGROUPS}").strip() or "[]")
-    found = [(entry["attach_type"].removeprefix("cgroup_").removeprefix("inet_"), entry["id"]) for entry in shown
-             if entry["name"].startswith("cg_")]
+    found = [(entry["attach_type"].removeprefix("cgroup_").removeprefix("inet_"), entry["id"])
+             for entry in shown if entry["name"].startswith("cg_")]
     return found if hook is None else [number for name, number in found if name == hook]
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""orphan.py stranger IFACE MACS 4|6: a stranger on the LAN opens a connection with a program that opens one with
-it (simultaneous open, RFC 9293, 3.5), acknowledges all that comes, and prints how much that was.
+"""orphan.py stranger IFACE MACS 4|6: a stranger on the LAN opens a connection with a program that opens
+one with it (simultaneous open, RFC 9293, 3.5), acknowledges all that comes, and prints how much that was.
 
 orphan.py program UID 4|6: the program that takes part, and closes its socket before the connection is open.
 What it had to say is sent by the kernel, for a socket that belongs to no program."""

@@ -6,8 +6,8 @@ import json
 import re
 
 import pytest
-from guard import (HOOKS, TABLE, confine, escape, flood, flush_rules, gateway_status, is_well, programs, table,
-                   table_dropped, tables)
+from guard import (HOOKS, TABLE, confine, escape, flood, flush_rules, gateway_status, is_well, programs,
+                   table, table_dropped, tables)
 from lab import CONFINED, CONFINED_PORT, OTHER, OTHER_PORT, PYTHON, Tunnel
 from test_guard_ways import FORMS, WAYS
 
@@ -142,7 +142,7 @@ def test_questions_for_names_go_to_the_named_servers_alone_by_uid(lab, server, s
 def test_all_users_that_it_names_are_held_by_uid_and_no_others(lab, form):
     lab.config("wg0", "Users=" + " ".join(f"{first}-{last}" for first, last in form) + "\nGuard=yes")
     without_bpf(lab, "reapply")
-    for uid in {form[0][0], form[0][1], form[-1][0], form[-1][1]}:
+    for uid in {*form[0], *form[-1]}:
         assert escape(lab, "SO_BINDTODEVICE", uid) == "EPERM"
     for uid in form[0][0] - 1, form[-1][1] + 1, 1, 0:
         assert escape(lab, "SO_BINDTODEVICE", uid) == "sent"
@@ -229,7 +229,8 @@ def in_the_way(lab, case, *arguments):
 
 
 WHY = {"bpf forbidden": "Operation not permitted", "no bpf in the kernel": "Function not implemented",
-       "no privilege": "Operation not permitted", "no cgroup v2": "no cgroup v2", "no libbpf": "install libbpf"}
+       "no privilege": "Operation not permitted", "no cgroup v2": "no cgroup v2",
+       "no libbpf": "install libbpf"}
 EACH_CASE = pytest.mark.parametrize("case", WHY)
 
 
@@ -333,7 +334,7 @@ def test_a_passing_fault_of_bpf_is_tried_again(lab, guard, kind):
     Tunnel(lab, 0).up()
     found = [number for number, line in enumerate(calls(lab, "bpf"), 1) if kind in line]
     assert found
-    for number in {found[0], found[-1]}:
+    for number in sorted({found[0], found[-1]}):
         lab.cg("remove")
         done = injected(lab, "bpf", f"error=ENOMEM:when={number}", "reapply")
         assert done.returncode == 0, (number, done.stderr)
@@ -380,9 +381,14 @@ def test_a_fault_that_does_not_pass_leaves_the_gateway_closed_and_is_said(lab, g
 
 # Without nftables
 
+def first_of_nftables(lab):
+    """Which of its sockets is the first to nftables."""
+    return 1 + ["NETLINK_NETFILTER" in line for line in calls(lab, "socket")].index(True)
+
+
 def without_nftables(lab, *arguments):
     """As on a kernel without it: every question to it is refused."""
-    number = 1 + next(number for number, line in enumerate(calls(lab, "socket")) if "NETLINK_NETFILTER" in line)
+    number = first_of_nftables(lab)
     lab.cg("remove")
     return injected(lab, "socket", f"error=EPROTONOSUPPORT:when={number}", *arguments)
 
@@ -466,7 +472,7 @@ def test_a_table_that_cannot_be_written_is_said_once_and_the_rest_works(lab):
 
 def test_out_of_files_is_not_without_nftables(lab):
     confine(lab)
-    number = 1 + next(number for number, line in enumerate(calls(lab, "socket")) if "NETLINK_NETFILTER" in line)
+    number = first_of_nftables(lab)
     lab.cg("remove")
     done = injected(lab, "socket", f"error=EMFILE:when={number}+", "reapply")
     assert done.returncode == 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guard: what the kernel sends for a program without its doing. It goes by the socket's owner, whom the
-socket has also when no program has that open any more."""
+"""The guard: what the kernel sends for a program without its doing. It goes by the socket's owner, which
+a socket has also when no program has it open any more."""
 
 import os
 

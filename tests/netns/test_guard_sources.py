@@ -45,7 +45,7 @@ def watch(lab, address):
 @pytest.mark.parametrize("is_up", [True, False], ids=["up", "blocked"])
 @GUARDS
 def test_this_machine_does_not_answer_a_stranger_in_whose_name_a_program_asks(lab, guard, is_up):
-    """In IPv6 any program may. A port that nobody listens at answers with an error, which quotes it."""
+    """In IPv6 any program may. A port at which no program listens answers with an error, which quotes it."""
     stranger = "2001:db8:ffff::77"
     if is_up:
         Tunnel(lab, 0).up()

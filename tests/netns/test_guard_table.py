@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guard's table in nftables: packets that no socket tells of, by the tunnel's addresses in them. Here
-root has such packets, whom BPF does not hold."""
+root sends them, which BPF does not hold."""
 
 import json
 
 import pytest
-from guard import (TABLE, confine, dropped, escape, flood, flush_rules, gateway_status, is_well, programs, table,
-                   table_dropped, tables)
+from guard import (TABLE, confine, dropped, escape, flood, flush_rules, gateway_status, is_well, programs,
+                   table, table_dropped, tables)
 from lab import CONFINED, LAN, OTHER, PYTHON, SERVER, Tunnel, wait_until
 
 GUARDS = pytest.mark.parametrize("guard", ["no", "yes"])
@@ -184,7 +184,7 @@ def test_a_tunnel_of_others_may_have_the_address(lab):
 
 
 def test_an_address_that_dhcp_gives_to_the_lan_is_held_as_the_tunnels(lab):
-    """Else whoever answers DHCP would have what the kernel repeats for the tunnel's connections. The LAN's
+    """Else a DHCP server could have what the kernel repeats for the tunnel's connections. The LAN's
     interface has neighbours, which a tunnel has not."""
     confine(lab)
     Tunnel(lab, 0).up()
@@ -223,7 +223,7 @@ def test_what_others_do_to_it_is_noticed_and_mended(lab, breakage):
 @pytest.mark.parametrize("obstacle", [
     "set addresses4 { type inet_service; }", "map former6 { type ipv6_addr : verdict; }",
     "chain source { type filter hook output priority 0; }", "counter homes4 { }"])
-def test_what_others_put_in_its_place_is_in_no_ones_way(lab, obstacle):
+def test_what_others_put_in_its_place_is_replaced(lab, obstacle):
     lab.sh("host", f"nft 'table {TABLE} {{ {obstacle}; }}'")
     confine(lab)
     Tunnel(lab, 0).up()
@@ -286,7 +286,7 @@ print(tried, sent)
 
 def test_a_change_of_it_lets_nothing_out(lab):
     """A packet meets all that stood there or all that is to stand there. It is written anew also if nothing
-    tells that it was us who wrote it: a run was killed, or another program has changed it."""
+    tells that we wrote it: a run was killed, or another program has changed it."""
     confine(lab)
     Tunnel(lab, 0).up()
     lab.cg("reapply")
@@ -334,7 +334,7 @@ def left_by_lan(lab):
 
 @pytest.fixture
 def at_rest(lab):
-    """A gateway that confines no user at the moment: nothing here can tell as whom its service runs."""
+    """A gateway that confines no user at the moment: nothing here can tell as which user its service runs."""
     lab.config("wg0", "Services=foo\nGuard=yes")
     tunnel = Tunnel(lab, 0)
     tunnel.up()
@@ -344,7 +344,7 @@ def at_rest(lab):
 
 
 def test_at_rest_it_drops_what_the_kernel_repeats_for_closed_connections(lab, at_rest):
-    """Whose these were no uid tells any more, and the way through the tunnel is gone."""
+    """No uid tells any more which user's these were, and the way through the tunnel is gone."""
     assert not programs(lab)
     servers = list(SERVER.values())
     lab.sh("host", *(f"ip route add {server} dev wg0" for server in servers))

@@ -3,8 +3,8 @@
 out without it."""
 
 import pytest
-from guard import (as_user, confine, dropped, entries, escape, flush_rules, gateway_status, held_uids, is_well,
-                   reasons)
+from guard import (as_user, confine, dropped, entries, escape, flush_rules, gateway_status, held_uids,
+                   is_well, reasons)
 from lab import CONFINED, CONFINED_PORT, LAN, OTHER, OTHER_PORT, SERVER, Tunnel
 
 WAYS = ["SO_BINDTODEVICE", "SO_BINDTODEVICE 6", "SO_BINDTODEVICE TCP", "IP_UNICAST_IF",
@@ -60,7 +60,7 @@ FORMS = {"one": [(CONFINED, CONFINED)],
 def test_all_users_that_it_names_are_held_and_no_others(lab, form):
     lab.config("wg0", "Users=" + " ".join(f"{first}-{last}" for first, last in form) + "\nGuard=yes")
     lab.cg("reapply")
-    for uid in {form[0][0], form[0][1], form[-1][0], form[-1][1]}:
+    for uid in {*form[0], *form[-1]}:
         assert escape(lab, "SO_BINDTODEVICE", uid) == "EPERM"
     for uid in form[0][0] - 1, form[-1][1] + 1, 1, 0:
         assert escape(lab, "SO_BINDTODEVICE", uid) == "sent"
@@ -255,7 +255,7 @@ def test_a_packet_of_another_service_class_is_not_led_out(lab):
 
 
 def test_a_packet_that_another_program_sends_elsewhere_is_not_led_out(lab):
-    """DNAT of what was for this machine: IPv4 asks for a route to the new destination, and not as that user."""
+    """DNAT of what was for this machine: IPv4 asks for a route to the new one, and not as that user."""
     confine(lab, "Guard=no")
     lab.cg("reapply")
     lab.sh("host", "nft 'table ip other { chain output { type nat hook output priority -100; "
