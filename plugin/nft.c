@@ -272,7 +272,10 @@ parse_addresses (const struct nlmsghdr *message, GArray *addresses)
   {
     if (mnl_attr_get_type (attribute) != NFTA_SET_ELEM_LIST_ELEMENTS)
       continue;
-    mnl_attr_for_each_nested (element, attribute) append_address (addresses, element);
+    mnl_attr_for_each_nested (element, attribute)
+    {
+      append_address (addresses, element);
+    }
   }
   return TRUE;
 }

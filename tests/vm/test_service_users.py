@@ -3,6 +3,8 @@
 
 import json
 
+import pytest
+
 import guest
 import people
 import services
@@ -97,3 +99,16 @@ def test_status_shows_whom_a_service_runs_as_and_what_is_not_bound(no_units):
     services.gateway("wg0", "Services=foo bar baz", "OnDown=block", reload=False)
     warnings = json.loads(sh("custom-gateway status --json"))["warnings"]
     assert len(warnings) == 1 and warnings[0].startswith("wg0: baz.service runs, and is not bound")
+
+
+@pytest.mark.parametrize("key", ["Service=", "Servces=", "Units=", "services=", "Services:="])
+def test_a_service_whose_key_is_misspelt_does_not_start(no_units, key):
+    """Wherever in the file the error is, the services that it names must ask first."""
+    services.unit("foo.service", "ExecStart=sleep infinity")
+    guest.write("/etc/custom-gateway/wg0.conf", f"[Gateway]\n{key}foo.service\n")
+    sh("systemctl daemon-reload")
+    assert complaint("systemctl start foo")[0] == 1
+    assert services.state("foo") == "failed"
+    services.gateway("wg0", "Services=foo", "OnDown=block")
+    sh("systemctl start foo")
+    assert confined_uids() == {people.uid(ALICE)}
