@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from guard import programs
-from lab import CONFINED, Tunnel
+from lab import CONFINED, PYTHON, Tunnel
 
 NM_ACTIONS = ["pre-up", "up", "vpn-pre-up", "vpn-up", "pre-down", "down", "vpn-pre-down", "vpn-down",
               "dhcp4-change", "dhcp6-change", "dns-change", "reapply"]
@@ -189,3 +189,42 @@ def test_a_connection_is_believed_only_with_a_profile_of_the_systems(lab, tunnel
     lab.run("host", lab.nm_hooks / "pre-up.d" / "50-custom-gateway", "wg0", "pre-up", env=environment)
     assert lab.ask(CONFINED) == "wg0"  # by Interface=
     assert lab.ask(OTHER_CONFINED) == "EACCES"
+
+
+SEND_FROM = """
+import errno, os, socket, sys
+os.setresuid(*[int(sys.argv[1])] * 3)
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind((sys.argv[2], 0))
+try:
+    sock.sendto(b"1 here", ("127.0.0.1", 9999))
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def by_loopback_from(lab, address):
+    return lab.run("host", PYTHON, "-c", SEND_FROM, CONFINED, address).stdout.strip()
+
+
+@pytest.mark.parametrize("hook", ["nm", "networkd"])
+def test_the_guard_learns_an_address_of_the_machine_by_the_event_of_any_interface(lab, hook):
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    lab.cg("reapply")
+    lab.sh("host", "ip addr add 192.0.2.77/24 dev eth0")
+    assert by_loopback_from(lab, "192.0.2.77") == "EPERM"
+    if hook == "nm":
+        lab.nm("eth0", "dhcp4-change")
+    else:
+        lab.networkd("eth0", "configured")
+    assert by_loopback_from(lab, "192.0.2.77") == "sent"
+
+
+def test_an_event_of_another_interface_brings_no_gateway_back(lab):
+    lab.config("wg0", f"Users={CONFINED}\nGuard=yes")
+    lab.cg("reapply")
+    lab.cg("remove", "wg0")
+    lab.nm("eth0", "up")
+    assert lab.nothing_is_left()
+    assert lab.ask(CONFINED) == "lan"
