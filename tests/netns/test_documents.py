@@ -77,7 +77,8 @@ def test_environment():
 # The pages for people, held against the repository
 
 PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in
-         [ROOT / "README.md", ROOT / "HACKING.md", ROOT / "SECURITY.md", *(ROOT / "doc/setups").glob("*.md")]}
+         [*map(ROOT.joinpath, ("README.md", "HACKING.md", "SECURITY.md", "doc/packaging.md")),
+          *(ROOT / "doc/setups").glob("*.md")]}
 DEV = (ROOT / "dev").read_text()
 FILES = {path.name for folder in ("plugin", "dispatcher", "conf", "man", "doc", "tests")
          for path in (ROOT / folder).rglob("*")} | {path.name for path in ROOT.glob("*")}
