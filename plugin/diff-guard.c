@@ -207,6 +207,18 @@ walk_entries (Walk *walk, const GArray *wanted, const GArray *found)
   }
 }
 
+/* Whether the run is about all that the guard holds. */
+static gboolean
+covers_all (const CgGuardFound *guard, const CgScope *scope)
+{
+  for (guint i = 0; i < guard->entries->len; i++) {
+    const guint32 table = cg_entry_table (&g_array_index (guard->entries, CgGuardEntry, i));
+    if (table && !cg_scope_has (scope, table))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static void
 diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgScope *scope)
 {
@@ -221,7 +233,8 @@ diff_programs (GArray *ops, const CgPlan *plan, const CgFacts *facts, const CgSc
                .facts = facts,
                .scope = scope,
                .everything = scope->all || !guard->is_loaded};
-  if (!is_wanted && scope->all) {
+  if (!is_wanted &&
+      (scope->all || (guard->is_loaded && !scope->known && covers_all (guard, scope)))) {
     if (guard->is_loaded || guard->has_others)
       add_op (ops, CG_STEP_UNGUARD, &(CgGuardOp){.work = CG_GUARD_UNLOAD});
     return;

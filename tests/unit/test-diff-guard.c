@@ -112,8 +112,9 @@ add_wg0 (World *world, const char *lines, guint32 ifindex)
 static CgTunnel *
 add_wg1 (World *world, const char *lines)
 {
-  g_autofree char *text = g_strconcat ("Table=43\nIPv6=block\nGuard=yes\n",
-                                       strstr (lines, "Users=") ? "" : "Users=bob\n", lines, NULL);
+  g_autofree char *text =
+      g_strconcat ("Table=43\nIPv6=block\n", strstr (lines, "Guard=") ? "" : "Guard=yes\n",
+                   strstr (lines, "Users=") ? "" : "Users=bob\n", lines, NULL);
   return world_add (world, "wg1", text, 8, LINK_ALL);
 }
 
@@ -411,7 +412,7 @@ a_uid_of_a_good_file_goes_while_another_is_bad (void)
 }
 
 static void
-it_is_unloaded_in_a_run_over_all_alone (void)
+it_is_unloaded_by_a_run_that_is_about_all_that_it_holds (void)
 {
   static const char *const wg0[] = {"wg0", NULL};
   g_autoptr (World) before = world_new ();
@@ -419,10 +420,16 @@ it_is_unloaded_in_a_run_over_all_alone (void)
   add_wg0 (before, "", 7);
   add_wg0 (world, "Guard=no\n", 7);
   stand (world, before);
+  assert_run (world, wg0, "let go: unload\n");
+  assert_run (world, all, "let go: unload\n");
+  add_wg1 (before, "");
+  add_wg1 (world, "Guard=no\n");
+  g_array_set_size (world->facts->rules, 0);
+  g_array_set_size (world->facts->routes, 0);
+  stand (world, before);
   assert_run (world, wg0,
               "let go: delete table 42: uid 1500\n"
               "let go: delete table 42: IPv4 by interface 7, IPv6 by 0\n");
-  assert_run (world, all, "let go: unload\n");
 }
 
 /* The next version fills its own beside it, and takes it away when it holds all. */
@@ -647,7 +654,7 @@ main (int argc, char **argv)
   g_test_add_func ("/diff-guard/bad-file/uids", uids_of_a_bad_file_stay);
   g_test_add_func ("/diff-guard/bad-file/unload", a_guard_is_not_unloaded_while_a_file_is_bad);
   g_test_add_func ("/diff-guard/bad-file/known", a_uid_of_a_good_file_goes_while_another_is_bad);
-  g_test_add_func ("/diff-guard/unload", it_is_unloaded_in_a_run_over_all_alone);
+  g_test_add_func ("/diff-guard/unload", it_is_unloaded_by_a_run_that_is_about_all_that_it_holds);
   g_test_add_func ("/diff-guard/other-version/goes-last", one_of_another_version_goes_last);
   g_test_add_func ("/diff-guard/other-version/not-needed",
                    one_of_another_version_goes_also_if_none_is_needed);
