@@ -351,6 +351,7 @@ def test_at_rest_it_drops_what_the_kernel_repeats_for_closed_connections(lab, at
     talker = lab.popen("host", PYTHON, "-c", TALK, OTHER, 7001, *servers, stdin=-1, stdout=-1, text=True)
     assert [talker.stdout.readline().strip() for _ in servers] == list(at_rest.address.values())
     lab.sh("host", *(f"ip route del {server} dev wg0" for server in servers))
+    lab.take_ways_back()
     talker.stdin.close()  # the first FIN is still the program's, and of no concern
     wait_until("what is repeated", lambda: table_dropped(lab) >= 2 * len(servers))
     assert max(left_by_lan(lab)) <= 1
