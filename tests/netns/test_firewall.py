@@ -495,10 +495,20 @@ def test_a_table_made_anew_between_look_and_change_keeps_all_its_rules(lab, tunn
     assert ruleset(lab) == before
 
 
+def sockets_to_nftables(lab):
+    """Their numbers among the sockets of a run."""
+    log = lab.run_dir / "sockets"
+    lab.run("host", "strace", "-f", "-qq", "-e", "trace=socket", "-o", log, lab.binary, "reapply")
+    lab.cg("remove")
+    lines = log.read_text().splitlines()
+    return [number for number, line in enumerate(lines, 1) if "NETLINK_NETFILTER" in line]
+
+
 def test_without_nftables_everything_else_works(lab, tunnel):
     configure(lab)
+    first, *_ = sockets_to_nftables(lab)
     done = lab.run("host", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=socket",
-                   "-e", "inject=socket:error=EPROTONOSUPPORT:when=2+", lab.binary, "reapply")
+                   "-e", f"inject=socket:error=EPROTONOSUPPORT:when={first}+", lab.binary, "reapply")
     assert not done.stderr.count("firewall")
     assert lab.ask(CONFINED) == "wg0"
 
@@ -506,12 +516,9 @@ def test_without_nftables_everything_else_works(lab, tunnel):
 def test_a_firewall_that_refuses_is_a_warning(lab, tunnel):
     load(lab, "nixos-nftables")
     configure(lab)
-    trace = ["strace", "-f", "-qq", "-e", "trace=socket"]
-    log = lab.run_dir / "sockets"
-    lab.run("host", *trace, "-o", log, lab.binary, "reapply", "--dry-run")
-    looks = len(log.read_text().splitlines())
-    done = lab.run("host", *trace, "-o", "/dev/null", "-e",
-                   f"inject=socket:error=EMFILE:when={looks + 1}+", lab.binary, "reapply")
+    _, change, *_ = sockets_to_nftables(lab)  # the first is for a look
+    done = lab.run("host", "strace", "-f", "-qq", "-e", "trace=socket", "-o", "/dev/null", "-e",
+                   f"inject=socket:error=EMFILE:when={change}", lab.binary, "reapply")
     assert "the firewall's reverse path check is left as it is" in done.stderr
     lab.take_ways_back()
     assert lab.ask(CONFINED) == "silence"

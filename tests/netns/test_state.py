@@ -135,6 +135,7 @@ def test_a_value_that_cannot_be_kept_is_left_as_it_is(lab, bare):
     assert done.returncode == 1
     assert "rp_filter=2: /run/custom-gateway" in done.stderr
     assert lab.sh("host", "sysctl -n net.ipv4.conf.wg0.rp_filter") == "1\n"
+    lab.take_ways_back()
     assert lab.ask(CONFINED, 4) == "silence"
     assert lab.ask(CONFINED, 6) == "wg0"
 
