@@ -296,6 +296,36 @@ append_emptying (GString *text)
   g_string_append_printf (text, "}; %s", flushes->str);
 }
 
+/* What goes to one of the machine's own addresses goes by lo. But what the kernel answers for a
+ * socket that is bound to an interface, or was, leaves by that: an ACK, an RST, and what opens a
+ * connection in want of room (tcp_v4_send_ack, tcp_v4_send_reset, tcp_make_synack). These are
+ * short. */
+#define TO_ITSELF                                                                                  \
+  "oifname != \"lo\" meta l4proto tcp meta length < 200 fib daddr type local "                     \
+  "counter name dropped drop; "
+
+/* What comes by a tunnel for an address that the tunnel does not have, the kernel answers by the
+ * ordinary way, from that address. Unless the ordinary way leads there by the tunnel. */
+static void
+append_inside (GString *text)
+{
+  g_string_append (text, "chain inside { ip6 daddr fe80::/10 return; "
+                         "ip daddr . iifname @homes4 return; ip6 daddr . iifname @homes6 return; "
+                         "fib saddr . iif oif exists return; "
+                         "fib daddr type local counter name dropped drop; }; ");
+}
+
+static void
+append_tunnels (GString *text, const GArray *guarded)
+{
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    if (one->tunnel->gateway->interface && !is_at_rest (one))
+      g_string_append_printf (text, "iifname \"%s\" jump inside; ",
+                              one->tunnel->gateway->interface);
+  }
+}
+
 /* What belongs to no program, or is for none. */
 static void
 append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
@@ -316,15 +346,17 @@ append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
   g_string_append_printf (
       text,
       "chain postrouting { type filter hook postrouting priority %d; policy accept; "
-      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; %s",
+      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; " TO_ITSELF "%s",
       PRIORITY_POSTROUTING, askers->len > 0 ? REDIRECTED : "");
   if (by_uid)
     append_choice (text, guarded, by_uid);
   g_string_append_printf (
       text,
       "}; chain prerouting { type filter hook prerouting priority %d; policy accept; "
-      "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; }; }",
+      "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; ",
       PRIORITY_PREROUTING);
+  append_tunnels (text, guarded);
+  g_string_append (text, "}; }");
 }
 
 char *
@@ -341,6 +373,7 @@ cg_guard_text (const GArray *guarded,
   append_holding (text, "source", "saddr", "oifname",
                   has_ipsec (guarded) ? "rt ipsec exists return; " : "");
   append_holding (text, "destination", "daddr", "iifname", "");
+  append_inside (text);
   if (by_uid)
     g_string_append (text, "chain stop { counter name dropped drop; }; ");
   for (guint i = 0; by_uid && i < guarded->len; i++)
