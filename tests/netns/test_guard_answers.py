@@ -3,7 +3,7 @@
 itself, and to what comes by the tunnel. Each answer is shown to leave by the LAN without the guard."""
 
 import pytest
-from guard import TABLE, as_user, confine, reasons, table_dropped
+from guard import TABLE, as_user, confine, reasons, start_as_user, table_dropped
 from lab import CONFINED, LAN, PYTHON, Tunnel, wait_until
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
@@ -171,3 +171,64 @@ def test_a_site_to_which_the_ordinary_way_leads_by_the_tunnel_is_answered(lab, f
     lab.run("world", PYTHON, "-c", ASK, STRANGER[family], LAN[family])
     wait_until("the answer", lambda: watched(lab) > 0)
     assert table_dropped(lab) == 0
+
+
+# Errors about what a program sent by the tunnel
+
+LISTEN = """
+is_six = ":" in sys.argv[1]
+sock = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(*((41, 25) if is_six else (0, 11)), 1)  # IPV6_RECVERR, IP_RECVERR
+sock.bind((sys.argv[1], 5555))
+sock.connect((sys.argv[2], 9999))
+sock.settimeout(20)
+print("ready", flush=True)
+try:
+    sock.recv(100)
+except OSError as error:
+    print(errno.errorcode.get(error.errno, error))
+print(sock.recvmsg(100, 1000, socket.MSG_ERRQUEUE)[0].decode())
+"""
+# A neighbour says that the server is not there, and quotes what the program is to have sent. IPv6's checksum
+# is the kernel's to fill in.
+FORGE = """
+import socket, struct, sys
+source, server, machine, said = sys.argv[1:5]
+datagram = struct.pack("!HHHH", 5555, 9999, 8 + len(said), 0) + said.encode()
+if ":" in source:
+    pair = b"".join(socket.inet_pton(socket.AF_INET6, address) for address in (source, server))
+    error = struct.pack("!BBHI", 1, 4, 0, 0) + struct.pack("!IHBB", 6 << 28, len(datagram), 17, 64) + pair + datagram
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+else:
+    pair = socket.inet_aton(source) + socket.inet_aton(server)
+    error = struct.pack("!BBHI", 3, 3, 0, 0) + struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, 0, 64, 17, 0)
+    error += pair + datagram
+    total = sum(struct.unpack(f"!{len(error) // 2}H", error))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xffff)
+    error = error[:2] + struct.pack("!H", ~total & 0xffff) + error[4:]
+    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+if sys.argv[5:]:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[5].encode())
+sock.sendto(error, (machine, 0))
+"""
+
+
+@FAMILIES
+@GUARDS
+def test_a_neighbour_cannot_tell_a_program_of_an_error_in_the_tunnel(lab, guard, family):
+    """It would learn whether there is such a connection, and break it, and tell the program anything."""
+    tunnel = Tunnel(lab, 0)
+    tunnel.up()
+    confine(lab, f"Guard={guard}")
+    lab.cg("reapply")
+    assert lab.ask(CONFINED) == "wg0"  # the far end knows where this one is
+    listener = start_as_user(lab, CONFINED, LISTEN, tunnel.address[family], STRANGER[family])
+    assert listener.stdout.readline() == "ready\n"
+    lab.run("world", PYTHON, "-c", FORGE, tunnel.address[family], STRANGER[family], LAN[family], "LAN!")
+    if guard == "yes":
+        wait_until("the drop", lambda: table_dropped(lab) == 1)
+        lab.run("world", PYTHON, "-c", FORGE, tunnel.address[family], STRANGER[family], tunnel.address[family],
+                "tunnel", tunnel.server)
+    assert listener.communicate(timeout=20)[0].splitlines() == [
+        "ECONNREFUSED", "LAN!" if guard == "no" else "tunnel"]
