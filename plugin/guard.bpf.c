@@ -23,6 +23,7 @@
 #define NAMES_PORT 53 /* RFC 1035 */
 
 /* linux/in.h of later kernels. */
+#define PROTOCOL_L2TP  115
 #define PROTOCOL_SMC   256
 #define PROTOCOL_MPTCP 262
 
@@ -231,6 +232,16 @@ is_same (const struct cg_ip *a, const struct cg_ip *b)
   return !differs;
 }
 
+/* What the kernel takes packets out of without a port: IP and IPv6 in IP, GRE, ESP, AH, L2TP, which
+ * alone takes no privilege to send (net/l2tp/l2tp_ip.c), and MPLS. */
+static __always_inline int
+is_wrapping (__u32 protocol)
+{
+  return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE ||
+         protocol == IPPROTO_ESP || protocol == IPPROTO_AH || protocol == PROTOCOL_L2TP ||
+         protocol == IPPROTO_MPLS;
+}
+
 /* What goes by loopback is for this machine, but what the machine answers goes to the source; and
  * what is wrapped into UDP, the kernel unwraps and may send on. The answer to a link-local source
  * goes by the interface that has the destination. */
@@ -242,7 +253,8 @@ leaves_by_loopback (const struct packet *packet, __u32 table, __u32 port)
     COUNT (table, sources);
     return REFUSE;
   }
-  if (packet->protocol == IPPROTO_UDP && bpf_map_lookup_elem (&cg_ports, &port)) {
+  if (is_wrapping (packet->protocol) ||
+      (packet->protocol == IPPROTO_UDP && bpf_map_lookup_elem (&cg_ports, &port))) {
     COUNT (table, out);
     return REFUSE;
   }

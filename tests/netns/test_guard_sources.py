@@ -268,3 +268,28 @@ def test_nor_into_one_of_which_no_interface_tells(lab, port):
     assert as_user(lab, CONFINED, INJECT, port) == ["EPERM"]
     assert as_user(lab, CONFINED, INJECT, port + 1) == ["sent"]
     assert as_user(lab, OTHER, INJECT, port) == ["sent"]
+
+
+# A socket of the user's that sends any protocol, as L2TP's does without a privilege, where there is one.
+RAW = """
+import ctypes, errno, os, socket, sys
+uid, protocol = map(int, sys.argv[1:])
+ctypes.CDLL(None).setfsuid(uid)
+sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+os.setresuid(uid, uid, uid)
+try:
+    sock.sendto(bytes(20), ("127.0.0.1", 0))
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def test_nor_one_that_needs_no_port(lab):
+    """IP in IP, GRE and L2TP; but others, which the kernel does not unwrap, reach programs."""
+    confine(lab)
+    lab.cg("reapply")
+    for protocol, said in ((4, "EPERM"), (47, "EPERM"), (115, "EPERM"), (253, "sent")):
+        assert lab.run("host", PYTHON, "-c", RAW, CONFINED, protocol).stdout.strip() == said
+    assert lab.run("host", PYTHON, "-c", RAW, OTHER, 115).stdout.strip() == "sent"
+    assert reasons(lab) == {"out": 3}
