@@ -23,8 +23,11 @@
 #define NAMES_PORT 53 /* RFC 1035 */
 
 /* linux/in.h of later kernels. */
+#define PROTOCOL_L2TP  115
 #define PROTOCOL_SMC   256
 #define PROTOCOL_MPTCP 262
+
+#define FAMILY_IPV6 10 /* AF_INET6, bits/socket.h, which wants headers for another machine */
 
 /* RFC 8200, 4: headers that may stand in front of the one that has ports. */
 #define HEADER_HOP_BY_HOP  0
@@ -213,16 +216,46 @@ may_ask (__u32 table, const struct cg_ip *server, int is_tunnel)
   return flags && (is_tunnel || !(*flags & CG_SERVER_BY_TUNNEL));
 }
 
+/* fe80::/10 (RFC 4291, 2.5.6): an address of one interface's network, which another interface's may
+ * have for another machine. */
+static __always_inline int
+is_link_local (const struct cg_ip *address)
+{
+  return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static __always_inline int
+is_same (const struct cg_ip *a, const struct cg_ip *b)
+{
+  int differs = 0;
+  for (int i = 0; i < 16; i++)
+    differs |= a->bytes[i] ^ b->bytes[i];
+  return !differs;
+}
+
+/* What the kernel takes packets out of without a port: IP and IPv6 in IP, GRE, ESP, AH, L2TP, which
+ * alone takes no privilege to send (net/l2tp/l2tp_ip.c), and MPLS. */
+static __always_inline int
+is_wrapping (__u32 protocol)
+{
+  return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE ||
+         protocol == IPPROTO_ESP || protocol == IPPROTO_AH || protocol == PROTOCOL_L2TP ||
+         protocol == IPPROTO_MPLS;
+}
+
 /* What goes by loopback is for this machine, but what the machine answers goes to the source; and
- * what is wrapped into UDP, the kernel unwraps and may send on. */
+ * what is wrapped into UDP, the kernel unwraps and may send on. The answer to a link-local source
+ * goes by the interface that has the destination. */
 static __always_inline int
 leaves_by_loopback (const struct packet *packet, __u32 table, __u32 port)
 {
-  if (packet->detours || !own_address (0, &packet->source)) {
+  if (packet->detours || !own_address (0, &packet->source) ||
+      (is_link_local (&packet->source) && !is_same (&packet->source, &packet->destination))) {
     COUNT (table, sources);
     return REFUSE;
   }
-  if (packet->protocol == IPPROTO_UDP && bpf_map_lookup_elem (&cg_ports, &port)) {
+  if (is_wrapping (packet->protocol) ||
+      (packet->protocol == IPPROTO_UDP && bpf_map_lookup_elem (&cg_ports, &port))) {
     COUNT (table, out);
     return REFUSE;
   }
@@ -243,9 +276,9 @@ leaves_by_tunnel (struct __sk_buff *skb, const struct packet *packet, __u32 tabl
 
 /* A bypass host answers the source, too. */
 static __always_inline int
-leaves_by_bypass (const struct packet *packet, __u32 table)
+leaves_by_bypass (const struct packet *packet, __u32 table, __u32 ifindex)
 {
-  __u32 *flags = own_address (0, &packet->source);
+  __u32 *flags = own_address (is_link_local (&packet->source) ? ifindex : 0, &packet->source);
   if (packet->detours || !flags || *flags & CG_ADDRESS_OF_TUNNEL) {
     COUNT (table, sources);
     return REFUSE;
@@ -288,7 +321,7 @@ cg_egress (struct __sk_buff *skb)
       (packet.protocol == IPPROTO_ESP || packet.protocol == IPPROTO_AH))
     return PASS;
   if (is_bypass (table, &packet.destination, ifindex))
-    return leaves_by_bypass (&packet, table);
+    return leaves_by_bypass (&packet, table, ifindex);
   COUNT (table, out);
   return REFUSE;
 }
@@ -359,6 +392,16 @@ tells_of_groups (__s32 level, __s32 option)
   return 0;
 }
 
+/* linux/in.h, linux/in6.h: what lets a program send from any address, which is so in IPv6 alone. A
+ * firewall that rejects what it sends tells that address, before the packet comes to cg_egress. */
+static __always_inline int
+takes_any_address (const struct bpf_sock *sk, __s32 level, __s32 option)
+{
+  return sk && sk->family == FAMILY_IPV6 &&
+         ((level == IPPROTO_IP && option == IP_FREEBIND) ||
+          (level == IPPROTO_IPV6 && option == IPV6_FREEBIND));
+}
+
 SEC ("cgroup/setsockopt")
 int
 cg_setsockopt (struct bpf_sockopt *call)
@@ -366,7 +409,8 @@ cg_setsockopt (struct bpf_sockopt *call)
   /* a long value is not ours to change (Documentation/bpf/prog_cgroup_sockopt.rst) */
   if (call->optlen > 4096)
     call->optlen = 0;
-  if (!tells_of_groups (call->level, call->optname))
+  if (!tells_of_groups (call->level, call->optname) &&
+      !takes_any_address (call->sk, call->level, call->optname))
     return PASS;
   __u32 *found = table_of_uid ((__u32) bpf_get_current_uid_gid ());
   if (!found || bpf_get_netns_cookie (call) != self.namespace_cookie)

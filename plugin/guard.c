@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "guard.h"
 
+#include <string.h>
+
 /* Behind all that may still change where a packet goes, and before source NAT (100), which hides
  * the address it has (nf_ip_hook_priorities, linux/netfilter_ipv4.h). */
 #define PRIORITY_POSTROUTING 99
@@ -296,6 +298,102 @@ append_emptying (GString *text)
   g_string_append_printf (text, "}; %s", flushes->str);
 }
 
+/* What goes to one of the machine's own addresses goes by lo. But what the kernel answers for a
+ * socket that is bound to an interface, or was, leaves by that: an ACK, an RST, and what opens a
+ * connection in want of room (tcp_v4_send_ack, tcp_v4_send_reset, tcp_make_synack). These are
+ * short. */
+#define TO_ITSELF                                                                                  \
+  "oifname != \"lo\" meta l4proto tcp meta length < 200 fib daddr type local "                     \
+  "counter name dropped drop; "
+
+/* What comes by a tunnel for an address that the tunnel does not have, the kernel answers by the
+ * ordinary way, from that address. Unless the ordinary way leads there by the tunnel. */
+static void
+append_inside (GString *text)
+{
+  g_string_append (text, "chain inside { ip6 daddr fe80::/10 return; "
+                         "ip daddr . iifname @homes4 return; ip6 daddr . iifname @homes6 return; "
+                         "fib saddr . iif oif exists return; "
+                         "fib daddr type local counter name dropped drop; }; ");
+}
+
+static void
+append_tunnels (GString *text, const GArray *guarded)
+{
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgGuarded *one = &g_array_index (guarded, CgGuarded, i);
+    if (one->tunnel->gateway->interface && !is_at_rest (one))
+      g_string_append_printf (text, "iifname \"%s\" jump inside; ",
+                              one->tunnel->gateway->interface);
+  }
+}
+
+static void
+add_interface (GString *names, const char *ifname)
+{
+  g_autofree char *quoted = g_strdup_printf ("\"%s\"", ifname);
+  if (!strstr (names->str, quoted))
+    append_element (names, quoted);
+}
+
+/* Where errors about what the tunnels' addresses sent may come from. */
+static GString *
+list_tunnels (const GArray *guarded)
+{
+  GString *names = g_string_new ("\"lo\"");
+  for (guint i = 0; i < guarded->len; i++) {
+    const CgTunnel *tunnel = g_array_index (guarded, CgGuarded, i).tunnel;
+    if (tunnel->gateway->interface)
+      add_interface (names, tunnel->gateway->interface);
+    for (guint j = 0; tunnel->homes && j < tunnel->homes->len; j++)
+      add_interface (names, g_array_index (tunnel->homes, CgHome, j).ifname);
+  }
+  return names;
+}
+
+/* As numbers: nft(8) compares bytes at a place with these alone. */
+static void
+list_numbers (GString *elements, const GArray *guarded, int family)
+{
+  for (guint i = 0; i < guarded->len; i++) {
+    const GArray *held = g_array_index (guarded, CgGuarded, i).tunnel->held;
+    for (guint j = 0; held && j < held->len; j++) {
+      const CgPrefix *address = &g_array_index (held, CgPrefix, j);
+      g_autoptr (GString) number = g_string_new ("0x");
+      if (address->family != family)
+        continue;
+      for (guint k = 0; k < cg_family_bytes (family); k++)
+        g_string_append_printf (number, "%02x", address->address[k]);
+      if (!strstr (elements->str, number->str))
+        append_element (elements, number->str);
+    }
+  }
+}
+
+/* An error tells a program of its packet, with what is quoted of that, and no socket's filter sees
+ * it (RFC 792, RFC 4443; __udp4_lib_err in net/ipv4/udp.c). In the chain of what is put together
+ * again, but for IPv6, of which no error is in pieces. */
+static void
+append_errors (GString *text, const GArray *guarded)
+{
+  static const char *const quoted[] = {"icmp type { 3-5, 11, 12 } @th,160,32",
+                                       "icmpv6 type 1-4 @th,128,128"};
+  g_autoptr (GString) names = list_tunnels (guarded);
+  g_string_append_printf (text,
+                          "chain input { type filter hook input priority %d; policy accept; "
+                          "meta l4proto { icmp, icmpv6 } iifname != { %s } jump errors; }; ",
+                          PRIORITY_PREROUTING, names->str);
+  g_string_append (text, "chain errors { ");
+  for (guint i = 0; i < CG_N_FAMILIES; i++) {
+    g_autoptr (GString) numbers = g_string_new (NULL);
+    list_numbers (numbers, guarded, cg_families[i]);
+    if (numbers->len > 0)
+      g_string_append_printf (text, "%s { %s } counter name dropped drop; ",
+                              quoted[cg_family_index (cg_families[i])], numbers->str);
+  }
+  g_string_append (text, "exthdr frag exists icmpv6 type 1-4 counter name dropped drop; }; ");
+}
+
 /* What belongs to no program, or is for none. */
 static void
 append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
@@ -316,15 +414,17 @@ append_base_chains (GString *text, const GArray *guarded, const GArray *by_uid)
   g_string_append_printf (
       text,
       "chain postrouting { type filter hook postrouting priority %d; policy accept; "
-      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; %s",
+      "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; " TO_ITSELF "%s",
       PRIORITY_POSTROUTING, askers->len > 0 ? REDIRECTED : "");
   if (by_uid)
     append_choice (text, guarded, by_uid);
   g_string_append_printf (
       text,
       "}; chain prerouting { type filter hook prerouting priority %d; policy accept; "
-      "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; }; }",
+      "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; ",
       PRIORITY_PREROUTING);
+  append_tunnels (text, guarded);
+  g_string_append (text, "}; }");
 }
 
 char *
@@ -341,6 +441,8 @@ cg_guard_text (const GArray *guarded,
   append_holding (text, "source", "saddr", "oifname",
                   has_ipsec (guarded) ? "rt ipsec exists return; " : "");
   append_holding (text, "destination", "daddr", "iifname", "");
+  append_inside (text);
+  append_errors (text, guarded);
   if (by_uid)
     g_string_append (text, "chain stop { counter name dropped drop; }; ");
   for (guint i = 0; by_uid && i < guarded->len; i++)

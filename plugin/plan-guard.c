@@ -139,8 +139,12 @@ tunnel_of_interface (const GArray *guarded, guint32 ifindex)
 static void
 plan_addresses (CgPlan *plan, const CgFacts *facts, const GArray *guarded)
 {
-  for (guint i = 0; i < facts->local->len; i++)
-    add (plan, cg_entry_address (0, &g_array_index (facts->local, CgRoute, i).destination, 0));
+  for (guint i = 0; i < facts->local->len; i++) {
+    const CgRoute *route = &g_array_index (facts->local, CgRoute, i);
+    add (plan, cg_entry_address (0, &route->destination, 0));
+    if (cg_prefix_is_link_local (&route->destination))
+      add (plan, cg_entry_address (route->ifindex, &route->destination, 0));
+  }
   for (guint i = 0; i < facts->addresses->len; i++) {
     const CgAddress *address = &g_array_index (facts->addresses, CgAddress, i);
     if (!tunnel_of_interface (guarded, address->ifindex))

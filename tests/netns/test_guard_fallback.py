@@ -54,7 +54,7 @@ def test_it_looks_twice_before_and_behind_what_others_change(lab):
     listed = json.loads(lab.sh("host", f"nft -j list table {TABLE}"))["nftables"]
     hooks = {entry["chain"]["name"]: entry["chain"]["hook"] for entry in listed
              if "chain" in entry and "hook" in entry["chain"]}
-    assert set(hooks.values()) == {"output", "postrouting", "prerouting"}
+    assert set(hooks.values()) == {"input", "output", "postrouting", "prerouting"}
     for chain in "output", "postrouting":
         assert f"meta skuid {CONFINED}" in lab.sh("host", f"nft list chain {TABLE} {chain}")
 

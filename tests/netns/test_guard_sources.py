@@ -11,11 +11,22 @@ NEIGHBOUR = {4: "192.0.2.1", 6: "2001:db8:1::1"}
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 GUARDS = pytest.mark.parametrize("guard", ["no", "yes"])
 
-# Bound to an address that the machine need not have: IP_FREEBIND is 15, linux/in.h.
-SEND = """
-source, server, port = sys.argv[1:4]
-sock = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
-sock.setsockopt(socket.IPPROTO_IP, 15, 1)
+# A socket of the user's that may be bound to an address that the machine need not have: IP_FREEBIND is 15,
+# linux/in.h. To set that is refused to a confined user, but a socket may have it already.
+FREE = """
+import errno, os, socket, struct, sys
+uid, *arguments = sys.argv[1:]
+def free_socket(*kind):
+    os.seteuid(int(uid))
+    sock = socket.socket(*kind)
+    os.seteuid(0)
+    sock.setsockopt(socket.IPPROTO_IP, 15, 1)
+    os.setresuid(*[int(uid)] * 3)
+    return sock
+"""
+SEND = FREE + """
+source, server, port = arguments
+sock = free_socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
 try:
     sock.bind((source, 0))
     sock.sendto(b"1 secret", (server, int(port)))
@@ -26,7 +37,7 @@ except OSError as error:
 
 
 def send(lab, source, server, port=7000, uid=CONFINED):
-    return as_user(lab, uid, SEND, source, server, port)[0]
+    return lab.run("host", PYTHON, "-c", SEND, uid, source, server, port).stdout.strip()
 
 
 def answers(lab, address):
@@ -63,12 +74,11 @@ def test_this_machine_does_not_answer_a_stranger_in_whose_name_a_program_asks(la
         assert send(lab, stranger, LAN[6], uid=OTHER) == "sent"
 
 
-PING = """
-sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
-sock.setsockopt(socket.IPPROTO_IP, 15, 1)
+PING = FREE + """
+sock = free_socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
 try:
-    sock.bind((sys.argv[1], 0))
-    sock.sendto(struct.pack("!BBHHH", 128, 0, 0, 0, 1) + b"secret", (sys.argv[2], 0))
+    sock.bind((arguments[0], 0))
+    sock.sendto(struct.pack("!BBHHH", 128, 0, 0, 0, 1) + b"secret", (arguments[1], 0))
 except PermissionError:
     pass
 """
@@ -81,7 +91,7 @@ def test_nor_does_it_by_an_echo(lab, guard):
     confine(lab, f"Guard={guard}")
     lab.cg("reapply")
     watch(lab, stranger)
-    as_user(lab, CONFINED, PING, stranger, LAN[6])
+    lab.run("host", PYTHON, "-c", PING, CONFINED, stranger, LAN[6])
     assert (answers(lab, stranger) > 0) == (guard == "no")
     if guard == "yes":
         assert reasons(lab) == {"sources": 1}
@@ -128,6 +138,38 @@ def test_the_lans_address_does_not_go_into_the_tunnel(lab, guard, family):
         assert reasons(lab) == {"sources": 1}
         if family == 6:
             assert send(lab, "2001:db8:ffff::77", SERVER[6]) == "EPERM"
+
+
+# To a port that a firewall rejects. IPV6_FREEBIND is 78, linux/in6.h.
+REJECTED = """
+level, option = map(int, sys.argv[2:4])
+sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+try:
+    sock.setsockopt(level, option, 1)
+    sock.bind((sys.argv[1], 0))
+    sock.sendto(b"secret", ("::1", 25))
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("level,option", [(41, 78), (0, 15)], ids=["IPV6_FREEBIND", "IP_FREEBIND"])
+@GUARDS
+def test_a_firewall_does_not_tell_a_stranger_that_it_rejects_what_a_program_sends(lab, guard, level, option):
+    """The firewall comes before the guard's egress program, so no program is let take a foreign address."""
+    stranger = "2001:db8:ffff::79"
+    lab.sh("host", "nft 'table inet fw { chain out { type filter hook output priority 0; udp dport 25 reject; }; }'")
+    confine(lab, f"Guard={guard}")
+    lab.cg("reapply")
+    watch(lab, stranger)
+    assert as_user(lab, CONFINED, REJECTED, stranger, level, option) == ["EPERM"]
+    assert (answers(lab, stranger) > 0) == (guard == "no")
+    if guard == "yes":
+        assert reasons(lab) == {"protocols": 1}
+        # IPv4 sends from no address that the machine does not have
+        script = "socket.socket(socket.AF_INET).setsockopt(0, 15, 1)\nprint('set')"
+        assert as_user(lab, CONFINED, script) == ["set"]
 
 
 # A loose source route (RFC 791) by the first address. IP_OPTIONS is 4, linux/in.h. Not all kernels let
@@ -226,3 +268,28 @@ def test_nor_into_one_of_which_no_interface_tells(lab, port):
     assert as_user(lab, CONFINED, INJECT, port) == ["EPERM"]
     assert as_user(lab, CONFINED, INJECT, port + 1) == ["sent"]
     assert as_user(lab, OTHER, INJECT, port) == ["sent"]
+
+
+# A socket of the user's that sends any protocol, as L2TP's does without a privilege, where there is one.
+RAW = """
+import ctypes, errno, os, socket, sys
+uid, protocol = map(int, sys.argv[1:])
+ctypes.CDLL(None).setfsuid(uid)
+sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+os.setresuid(uid, uid, uid)
+try:
+    sock.sendto(bytes(20), ("127.0.0.1", 0))
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def test_nor_one_that_needs_no_port(lab):
+    """IP in IP, GRE and L2TP; but others, which the kernel does not unwrap, reach programs."""
+    confine(lab)
+    lab.cg("reapply")
+    for protocol, said in ((4, "EPERM"), (47, "EPERM"), (115, "EPERM"), (253, "sent")):
+        assert lab.run("host", PYTHON, "-c", RAW, CONFINED, protocol).stdout.strip() == said
+    assert lab.run("host", PYTHON, "-c", RAW, OTHER, 115).stdout.strip() == "sent"
+    assert reasons(lab) == {"out": 3}

@@ -143,7 +143,10 @@ what_leaves_or_comes_elsewhere_is_dropped (void)
   HAS (text, "chain postrouting { type filter hook postrouting priority 99; policy accept; "
              "ip saddr @addresses4 jump source; ip6 saddr @addresses6 jump source; ");
   HAS (text, "chain prerouting { type filter hook prerouting priority -350; policy accept; "
-             "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; }; }");
+             "ip daddr @addresses4 jump destination; ip6 daddr @addresses6 jump destination; "
+             "iifname \"wg0\" jump inside; }; }");
+  HAS (text, "oifname != \"lo\" meta l4proto tcp meta length < 200 fib daddr type local "
+             "counter name dropped drop; ");
 }
 
 /* Of those whose names are asked of chosen servers. */
