@@ -253,12 +253,16 @@ lets_out (const World *world, const CgTunnel *tunnel, const KernelPacket *packet
                              cg_plan_state (tunnel, packet->destination.family) == CG_STATE_UP;
   if (!may_ask (tunnel, packet, by_tunnel))
     return FALSE;
+  const gboolean is_local = cg_prefix_is_link_local (&packet->source);
   if (packet->ifindex == LOOPBACK)
-    return is_own (world, &packet->source) && !is_wrapped (world, packet);
+    return is_own (world, &packet->source) && !is_wrapped (world, packet) &&
+           (!is_local || cg_prefix_equal (&packet->source, &packet->destination));
   if (by_tunnel)
     return is_address_of (world, tunnel->ifindex, &packet->source);
-  return leads_by (tunnel, &packet->destination, packet->ifindex) &&
-         is_own (world, &packet->source) && !is_of_a_tunnel (world, &packet->source);
+  const gboolean is_own_there = is_local ? is_address_of (world, packet->ifindex, &packet->source)
+                                         : is_own (world, &packet->source);
+  return leads_by (tunnel, &packet->destination, packet->ifindex) && is_own_there &&
+         !is_of_a_tunnel (world, &packet->source);
 }
 
 /* One that a program might send, most often by an interface that leads somewhere. */

@@ -186,7 +186,7 @@ by_uid_each_gateway_has_its_chains (void)
   HAS (text, "chain output { type filter hook output priority 300; policy accept; "
              "meta skuid 1500 goto gateway-42; meta skuid 1501 goto gateway-43; "
              "meta skuid 2000-2009 goto gateway-43; }; ");
-  HAS (text, "ip6 saddr @addresses6 jump source; meta skuid 1500 goto gateway-42; ");
+  HAS (text, "fib daddr type local counter name dropped drop; meta skuid 1500 goto gateway-42; ");
   HAS (text, WAYS "oifname \"wg0\" accept; " REST "goto stop; }; ");
   HAS (text, "chain gateway-42 { " WRAPPERS "goto ways-42; }; ");
   HAS (text, "chain stop { counter name dropped drop; }; ");
