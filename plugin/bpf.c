@@ -326,6 +326,60 @@ is_attached (const Guard *guard)
   return all;
 }
 
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+static guint32
+id_of_map (int fd)
+{
+  struct bpf_map_info info = {0};
+  return fd >= 0 && describe_map (fd, &info) ? info.id : 0;
+}
+
+static gboolean
+uses_map (int program, guint32 id)
+{
+  guint32 ids[MAX_PROGRAMS] = {0};
+  struct bpf_prog_info info = {.nr_map_ids = G_N_ELEMENTS (ids), .map_ids = (guint64) (gsize) ids};
+  if (program < 0 || !describe_program (program, &info))
+    return FALSE;
+  for (guint i = 0; i < MIN (info.nr_map_ids, G_N_ELEMENTS (ids)); i++)
+    if (ids[i] == id)
+      return TRUE;
+  return FALSE;
+}
+
+/* A pin may be another hand's: a program that is not of this hook would take its place. */
+static void
+drop_foreign_programs (Guard *guard)
+{
+  for (guint i = 0; i < CG_N_HOOKS; i++) {
+    struct bpf_prog_info info = {0};
+    if (guard->fds.programs[i] >= 0 && (!describe_program (guard->fds.programs[i], &info) ||
+                                        !g_str_equal (info.name, program_names[i])))
+      close_fd (&guard->fds.programs[i]);
+  }
+}
+
+/* Likewise: what is written into a map that no program of the guard looks into holds nothing. */
+static void
+drop_foreign_maps (Guard *guard)
+{
+  for (guint i = 0; i < CG_N_ALL_MAPS; i++) {
+    const guint32 id = id_of_map (guard->fds.maps[i]);
+    gboolean is_used = FALSE;
+    for (guint j = 0; id && j < CG_N_HOOKS && !is_used; j++)
+      is_used = uses_map (guard->fds.programs[j], id);
+    if (!is_used)
+      close_fd (&guard->fds.maps[i]);
+  }
+}
+
 /* The version is the name of a directory of pins; what is not a number is not ours. */
 static void
 find_pinned (const Place *place, GArray *guards)
@@ -342,6 +396,7 @@ find_pinned (const Place *place, GArray *guards)
       guard.fds.programs[i] = open_pin (pin_of_program (place, guard.version, i));
     for (guint i = 0; i < CG_N_ALL_MAPS; i++)
       guard.fds.maps[i] = open_pin (pin_of_map (place, guard.version, i));
+    drop_foreign_programs (&guard);
     g_array_append_val (guards, guard);
   }
 }
@@ -385,13 +440,6 @@ find_maps (Guard *guard)
   for (guint i = 0; i < CG_N_HOOKS; i++)
     if (guard->fds.programs[i] >= 0 && !has_maps (guard))
       open_maps_of (guard->fds.programs[i], &guard->fds);
-}
-
-static guint32
-id_of_map (int fd)
-{
-  struct bpf_map_info info = {0};
-  return fd >= 0 && describe_map (fd, &info) ? info.id : 0;
 }
 
 /* Puts a program that is attached to its guard: the one that has the same maps. */
@@ -468,6 +516,10 @@ find_guards (const Place *place, GArray *guards)
     for (guint i = 0; i < count; i++)
       if (!note_attached (guards, hook, ids[i]))
         find_by_id (place, guards, hook, ids[i]);
+  }
+  for (guint i = 0; i < guards->len; i++) { /* when all their programs are known */
+    drop_foreign_maps (&g_array_index (guards, Guard, i));
+    find_maps (&g_array_index (guards, Guard, i));
   }
   return TRUE;
 }

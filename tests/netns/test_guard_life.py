@@ -647,3 +647,21 @@ def test_many_gateways_come_up_in_one_run(lab):
     assert escape(lab, "SO_BINDTODEVICE", 70000 + count, OTHER_PORT) == "sent"
     assert lab.ask(OTHER) == "lan"
     assert is_well(lab)
+
+
+FORGERIES = {"map": ("cg_uids", "bpftool map create {} type lpm_trie key 8 value 4 entries 9 name cg_uids flags 1"),
+             "program": ("cg_egress", "bpftool prog pin id {ingress} {}"),
+             "map-as-program": ("cg_egress", "bpftool map create {} type hash key 4 value 4 entries 9 name cg_uids")}
+
+
+@pytest.mark.parametrize("name,command", FORGERIES.values(), ids=FORGERIES)
+def test_a_pin_of_another_hand_takes_no_pins_place(lab, name, command):
+    """What is written there would hold nothing, and what is attached from there would hold something else."""
+    confine(lab)
+    lab.cg("reapply")
+    pin = next(path for path in pins(lab) if path.endswith(name))
+    lab.sh("host", f"rm {pin}", command.format(pin, ingress=programs(lab, "ingress")[0]))
+    confine(lab, users=f"{CONFINED} {CONFINED + 9}")
+    lab.cg("reapply")
+    assert escape(lab, "SO_BINDTODEVICE") == escape(lab, "SO_BINDTODEVICE", CONFINED + 9) == "EPERM"
+    assert is_well(lab)
