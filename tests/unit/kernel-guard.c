@@ -94,7 +94,7 @@ is_bypass (const GArray *entries, guint32 table, const KernelPacket *packet)
 static gboolean
 is_unwrapped (const GArray *entries, const KernelPacket *packet)
 {
-  static const guint8 wrapping[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE, IPPROTO_ESP,
+  static const guint8 wrapping[] = {IPPROTO_IPIP, IPPROTO_IPV6,   IPPROTO_GRE, IPPROTO_ESP,
                                     IPPROTO_AH,   115 /* L2TP */, IPPROTO_MPLS};
   const guint32 port = packet->port;
   for (gsize i = 0; i < sizeof wrapping; i++)
@@ -122,9 +122,8 @@ kernel_maps_pass (const GArray *entries, const KernelPacket *packet)
       !may_ask (entries, table, packet, by_tunnel))
     return FALSE;
   const gboolean is_local = cg_prefix_is_link_local (&packet->source);
-  const CgGuardEntry *source =
-      own_address (entries, is_local && packet->ifindex != LOOPBACK ? packet->ifindex : 0,
-                   &packet->source);
+  const CgGuardEntry *source = own_address (
+      entries, is_local && packet->ifindex != LOOPBACK ? packet->ifindex : 0, &packet->source);
   if (packet->ifindex == LOOPBACK)
     return source && !is_unwrapped (entries, packet) &&
            (!is_local || cg_prefix_equal (&packet->source, &packet->destination));

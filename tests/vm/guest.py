@@ -182,7 +182,9 @@ def nobody_is_confined() -> bool:
 
 
 def nothing_is_left() -> bool:
-    return not programs() and not has_table() and not any(all_rules(family) or routes(family) for family in (4, 6))
+    if programs() or has_table():
+        return False
+    return not any(all_rules(family) or routes(family) for family in (4, 6))
 
 
 # What must hold, in the kernel and for those who ask

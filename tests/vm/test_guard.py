@@ -2,7 +2,6 @@
 """The guard and tunnels in the kernel, which the laboratory of namespaces may have to do without."""
 
 import errno
-import json
 import pathlib
 import socket
 import struct
