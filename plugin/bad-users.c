@@ -59,7 +59,7 @@ cg_bad_users_held (const CgFacts *facts)
   return held ? held : g_array_new (FALSE, FALSE, sizeof (CgUidRange));
 }
 
-/* As far as it is root's alone: what others could write names nobody. */
+/* As far as it is root's alone: what others could write names no user. */
 static GString *
 read_file (const CgConfig *config, const char *name)
 {

@@ -4,7 +4,7 @@
 #include "facts.h"
 
 /* The users of bad files that no last good file tells of: they are confined to nothing, which
- * blocks them, until the file is mended. Whom bad-words.h finds in it. */
+ * blocks them, until the file is mended. bad-words.h finds them in it. */
 
 /* The uids that are held already, normalised: in each family a rule of ours leads them to a table
  * with a last word of ours. What stands stays. The caller owns the result. */
@@ -12,8 +12,8 @@ GArray *cg_bad_users_held (const CgFacts *facts);
 
 /* Adds to the config, behind cg_resolve(), a gateway without an interface for each bad file (or,
  * with names, for those named) that has no gateway in it: with the uids that the file names, but
- * those of held and those of other gateways. No gateway if that leaves none. Says whom it blocks.
- * It has the file's name or, if no gateway can be called so, one made from it. */
+ * those of held and those of other gateways. No gateway if that leaves none. Says which users it
+ * blocks. It has the file's name or, if no gateway can be called so, one made from it. */
 void cg_bad_users_confine (CgConfig *config,
                            const char *const *names,
                            const GArray *held,

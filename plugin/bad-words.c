@@ -292,7 +292,7 @@ is_everywhere (CgUidRange range)
          (range.first <= CG_BAD_UID_NOBODY && range.last >= CG_BAD_UID_NOBODY);
 }
 
-/* Whether a key that nobody knows can be meant to confine. */
+/* Whether a key that we do not know can be meant to confine. */
 static gboolean
 has_users_alone (const Entry *entry, CgUserLookup lookup)
 {

@@ -270,7 +270,7 @@ describe_map (int fd, struct bpf_map_info *info)
   return call (BPF_OBJ_GET_INFO_BY_FD, &attributes) == 0;
 }
 
-/* The ids of all programs that are attached there, whoever's. */
+/* The ids of all programs that are attached there, ours and others'. */
 static gboolean
 query (const Place *place, guint hook, guint32 ids[MAX_PROGRAMS], guint *count)
 {

@@ -46,12 +46,12 @@ gateway_of_service (const CgConfig *config, const char *unit, const CgServiceFac
   return NULL;
 }
 
-/* Why it is not known whom a unit belongs to: the first bad file may name it. */
+/* Why it is not known to which gateway a unit belongs: the first bad file may name it. */
 static const char *
 why_unknown (const CgConfig *config)
 {
   const CgBadFile *bad = config->bad->len > 0 ? config->bad->pdata[0] : NULL;
-  return bad ? bad->error->message : "it is not known whom it belongs to";
+  return bad ? bad->error->message : "it is not known to which gateway it belongs";
 }
 
 static gboolean

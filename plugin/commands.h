@@ -39,7 +39,7 @@ void cg_report_faults (const CgConfig *config, const char *const *names, int *st
 
 /* Loads and resolves the configuration for a run over the gateways named, or over all if none is.
  * Says what is wrong with a file if that concerns the run, and sets *status to CG_EXIT_CONFIG then.
- * In the place of a bad file is its last good one (last-good.h), or what blocks the users whom it
+ * In the place of a bad file is its last good one (last-good.h), or what blocks the users that it
  * names (cg_block_bad_users). NULL if there is nothing to go on with. */
 CgConfig *
 cg_load_for (const CgOptions *options, const char *const *names, CgIntent intent, int *status);

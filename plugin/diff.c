@@ -141,7 +141,7 @@ part_ways (GArray *ops, const CgPlan *plan)
   }
 }
 
-/* A way back confines nobody. */
+/* A way back confines no user. */
 static gboolean
 rule_is_held (const CgScope *scope, const CgRule *rule)
 {

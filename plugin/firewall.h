@@ -18,7 +18,7 @@ typedef struct {
   const char *table;
   const char *name;
   gboolean checks[CG_N_FAMILIES]; /* the families whose packets are checked */
-  gboolean returns;               /* a pass returns to who called the chain; otherwise it accepts,
+  gboolean returns;               /* a pass returns to the chain before; otherwise it accepts,
                                      which ends this base chain and no other */
   gboolean drops; /* the check is the rule that drops, so a pass stands before it and takes only
                      what it would drop; otherwise what fails the check falls through to a drop

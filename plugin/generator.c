@@ -97,7 +97,7 @@ write_gateway (const char *directory, const CgGateway *gateway)
     write_want (directory, interface_unit, settle, "custom-gateway-settle@.service");
 }
 
-/* The services of a file with an error: they must not start as long as nobody can tell what they
+/* The services of a file with an error: they must not start as long as it is not known what they
  * are to be confined to. The caller owns the result. */
 static GStrv
 find_services (const char *config_dir, const char *name)

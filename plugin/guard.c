@@ -65,7 +65,7 @@ list_addresses (GString *elements, const GArray *addresses, int family)
   }
 }
 
-/* A gateway that confines nobody just now holds what its services still have to say, and no more:
+/* A gateway that confines no user just now holds what its services still have to say, and no more:
  * others may have the address by now. */
 static gboolean
 is_at_rest (const CgGuarded *guarded)

@@ -9,7 +9,7 @@
 #define HEADER     "# uids:" /* and then " 1500 1600-1700", by which uids' order */
 #define MAX_RANGES 65536
 
-/* In the place of the user database: whom it is about is put in afterwards. */
+/* In the place of the user database: the users are put in afterwards. */
 static gboolean
 look_up_anybody (const char *name, guint32 *uid, GError **error)
 {

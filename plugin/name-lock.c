@@ -62,7 +62,7 @@ cg_name_take (const char *purpose, const char *runtime_dir, int *fd)
   if (*fd < 0)
     return CG_NAME_FAILED;
   for (guint i = 0; i < TRIES; i++) {
-    /* a long queue: a holder does not answer, and who asks waits in it */
+    /* a long queue: a holder does not answer, and a program that asks waits in it */
     if (bind (*fd, (const struct sockaddr *) &address, size) == 0 && listen (*fd, SOMAXCONN) == 0)
       return CG_NAME_TAKEN;
     if (errno != EADDRINUSE)

@@ -32,7 +32,7 @@ typedef struct {
 void cg_table_found_clear (CgTableFound *found);
 
 /* Looks at the table of that name, of the family inet, all of it at one moment. If generation is
- * not NULL it gets the number of that moment, which every change of nftables, whoever makes it,
+ * not NULL it gets the number of that moment, which every change of nftables, by any program,
  * counts up by one. FALSE with a CG_ERROR_ABSENT if there is no nftables or we may not look, and
  * with a CG_ERROR_FAILED if the look failed. */
 gboolean cg_nft_look (CgNetlink *netlink,

@@ -3,7 +3,7 @@
 
 #include "guard.h"
 
-/* The gateways that have a guard now, and whom it holds. */
+/* The gateways that have a guard now, and the uids that it holds. */
 
 static gboolean
 is_released (const CgTunnel *tunnel)

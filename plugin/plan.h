@@ -34,16 +34,16 @@ typedef struct {
 typedef struct {
   GArray *rules;  /* CgRule, sorted by cg_rule_compare */
   GArray *routes; /* CgRoute, sorted by cg_route_compare */
-  GArray
-      *entries; /* CgGuardEntry, normalised: of the guard in BPF; empty if none is to be loaded */
-  char *
-      table_text; /* of its table in nftables, as cg_guard_text has it; NULL: there is to be none */
-  char
-      *table_wide; /* the same, and it holds whom rules hold now, too; NULL if it lets go of none */
+  /* CgGuardEntry, normalised: of the guard in BPF; empty if none is to be loaded */
+  GArray *entries;
+  /* of its table in nftables, as cg_guard_text has it; NULL: there is to be none */
+  char *table_text;
+  /* the same, and it holds the uids of the rules that stand, too; NULL if it lets go of none */
+  char *table_wide;
   GArray *filters; /* CgFilter: interfaces that must not filter strictly */
   GArray *passes;  /* CgPass: likewise, where a firewall filters */
   /* CgRule: from the tunnel's own addresses, while it is up. They are for uid 0, which is never
-   * confined: it is the kernel's where it asks for nobody (sock_net_uid, include/net/sock.h). So
+   * confined: it is the kernel's where it asks for no socket (sock_net_uid, include/net/sock.h). So
    * whatever checks the way back to the sender of an answer finds the tunnel, main's routes or none
    * (__fib_validate_source in net/ipv4/fib_frontend.c), and so does an IPv4 packet whose mark or
    * destination another program has changed, of which the kernel forgets whose it is

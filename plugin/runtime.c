@@ -45,7 +45,7 @@ no_file (const char *path, int number, const char *problem, GError **why)
   return -1;
 }
 
-/* Who may write in the directory may put anything in the place of what we keep. */
+/* A user that may write in the directory may put anything in the place of what we keep. */
 static gboolean
 directory_is_ours (const char *path)
 {

@@ -39,7 +39,7 @@ def enter_namespace() -> None:
 
 def enter_machine(cgroup: Path) -> None:
     """Moves this process to a machine of its own: a network namespace, and file systems in which the
-    cgroup is the root of cgroup2, to which a guard is attached, and pins are nobody else's."""
+    cgroup is the root of cgroup2, to which a guard is attached, and pins are of no other run."""
     write(cgroup / "cgroup.procs", "0")
     unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWCGROUP)
     run("mount", "--make-rslave", "/")

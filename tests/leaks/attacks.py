@@ -157,7 +157,7 @@ def monitor_killed(lab: Field, contender: Ours) -> int:
 
 # What others do to packets on their way
 
-# Any number that is nobody's: in front of all of ours.
+# Any number that no gateway has: in front of all of ours.
 THEIR_PRIORITY = 50
 NFT_MARK = "table inet other { chain o { type route hook output priority mangle; meta mark set 5; }; }"
 NFT_DSCP = ("table inet other { chain o { type route hook output priority mangle; "

@@ -284,7 +284,7 @@ class Field:
             return [name for i, name in always if seen[i][0] == 0]
 
         try:
-            wait_until("each way to be seen on the LAN while nobody is confined", lambda: not unseen())
+            wait_until("each way to be seen on the LAN while no uid is confined", lambda: not unseen())
         except LabError as error:
             raise LabError(f"{error}: {', '.join(unseen())}") from error
         return process

@@ -168,7 +168,7 @@ note_stranger (struct leaks_counts *counts,
   const struct way *way = &ways[number];
   if (way_has_peer (way) && !is_of_peers_way (way, packet, ethertype))
     return true;
-  /* nobody may answer what comes by the LAN, wherever the answer goes */
+  /* no program may answer what comes by the LAN, wherever the answer goes */
   bool is_leak = by_lan || (way_has_peer (way) && way->choice == CHOICE_KERNEL);
   counts->way[number][is_leak ? 0 : 1]++;
   if (is_leak)

@@ -387,7 +387,7 @@ class Lab:
         return [rule for rule in self._all_rules(family) if rule["src"] == "all"]
 
     def ways_back(self, family: int = 4) -> list[dict]:
-        """Our rules for answers, which are from the tunnels' addresses and confine nobody."""
+        """Our rules for answers, which are from the tunnels' addresses and confine no user."""
         return [rule for rule in self._all_rules(family) if rule["src"] != "all"]
 
     def _all_rules(self, family: int) -> list[dict]:

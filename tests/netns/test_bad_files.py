@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that are bad when the machine boots: nobody whom they name is free, or may start."""
+"""Files that are bad when the machine boots: no user that they name is free, or may start."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def reapply(lab, *arguments):
 
 
 def uids(lab, family=4):
-    """Whom rules of ours hold: the first uid of each."""
+    """What rules of ours hold: the first uid of each."""
     return sorted(rule["uid_start"] for rule in lab.rules(family))
 
 
@@ -144,7 +144,7 @@ def test_words_that_only_happen_to_be_users_are_no_users(lab):
 
 
 def test_what_stands_stays(lab, tunnel):
-    """Blocking is for those whom nothing holds: a slip of the pen does not cut off who is up."""
+    """Blocking is for users that nothing holds: a slip of the pen does not cut off the others."""
     lab.config("wg0", f"{USERS}\nTable=77")
     lab.cg("reapply")
     for kept in lab.state_dir.iterdir():

@@ -158,7 +158,7 @@ def test_programs_of_root_that_use_the_tunnel_still_do(lab, table, family, sourc
         assert answer.stdout.split()[-1] == source
 
 
-def test_an_address_that_the_lan_has_too_leads_nobody_into_the_tunnel(lab):
+def test_an_address_that_the_lan_has_too_leads_no_user_into_the_tunnel(lab):
     """As a DHCP server may give it: root's programs, and the tunnel itself, may need it there."""
     lab.sh("host", "ip addr add 10.64.0.2/32 dev eth0")
     lab.config("wg0", f"Users={CONFINED}")

@@ -130,7 +130,7 @@ def test_services_must_ask_whatever_their_key_is_called(generator, line):
 
 
 def test_a_bad_file_holds_up_neither_the_tunnel_nor_us(generator):
-    """Who is confined would be free if it did: the unit that blocks them at boot is one of ours."""
+    """Confined users would be free if it did: the unit that blocks them at boot is one of ours."""
     generator.write("wg0", "InterfaceUnit=wg-quick@wg0.service", "After=custom-gateway.service",
                     "Services=custom-gateway-monitor foo", "Nonsense=1")
     generator.run()

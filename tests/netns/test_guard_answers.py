@@ -166,8 +166,8 @@ def test_a_site_to_which_the_ordinary_way_leads_by_the_tunnel_is_answered(lab, f
     assert lab.ask(CONFINED) == "wg0"
     lead_into_the_tunnel(lab, tunnel, family)
     lab.sh("host", f"ip -{family} route add {STRANGER[family]} dev wg0")
-    lab.sh("host", "nft 'table inet watch { chain out { type filter hook postrouting priority 300; oifname wg0 "
-           "meta l4proto { icmp, icmpv6 } counter; }; }'")
+    lab.sh("host", "nft 'table inet watch { chain out { type filter hook postrouting priority 300; "
+           "oifname wg0 meta l4proto { icmp, icmpv6 } counter; }; }'")
     lab.run("world", PYTHON, "-c", ASK, STRANGER[family], LAN[family])
     wait_until("the answer", lambda: watched(lab) > 0)
     assert table_dropped(lab) == 0
@@ -228,7 +228,7 @@ def test_a_neighbour_cannot_tell_a_program_of_an_error_in_the_tunnel(lab, guard,
     lab.run("world", PYTHON, "-c", FORGE, tunnel.address[family], STRANGER[family], LAN[family], "LAN!")
     if guard == "yes":
         wait_until("the drop", lambda: table_dropped(lab) == 1)
-        lab.run("world", PYTHON, "-c", FORGE, tunnel.address[family], STRANGER[family], tunnel.address[family],
-                "tunnel", tunnel.server)
+        lab.run("world", PYTHON, "-c", FORGE, tunnel.address[family], STRANGER[family],
+                tunnel.address[family], "tunnel", tunnel.server)
     assert listener.communicate(timeout=20)[0].splitlines() == [
         "ECONNREFUSED", "LAN!" if guard == "no" else "tunnel"]

@@ -159,7 +159,8 @@ except OSError as error:
 def test_a_firewall_does_not_tell_a_stranger_that_it_rejects_what_a_program_sends(lab, guard, level, option):
     """The firewall comes before the guard's egress program, so no program is let take a foreign address."""
     stranger = "2001:db8:ffff::79"
-    lab.sh("host", "nft 'table inet fw { chain out { type filter hook output priority 0; udp dport 25 reject; }; }'")
+    lab.sh("host", "nft 'table inet fw { chain out { type filter hook output priority 0; "
+                   "udp dport 25 reject; }; }'")
     confine(lab, f"Guard={guard}")
     lab.cg("reapply")
     watch(lab, stranger)

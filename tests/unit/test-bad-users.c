@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Whom a bad file names is blocked where nothing holds him. Trust is about who owns files, so this
- * is for root to try. */
+/* A user that a bad file names is blocked where nothing holds him. Trust is about who owns files,
+ * so this is for root to try. */
 
 #include "bad-users.h"
 
@@ -194,7 +194,7 @@ who_is_held (void)
   assert_held (world, "");
   add_last_word (world, AF_INET6);
   assert_held (world, "1505-1510 ");
-  add_rule (world, AF_INET6, RTPROT_STATIC, 1500, 1510); /* somebody else's */
+  add_rule (world, AF_INET6, RTPROT_STATIC, 1500, 1510); /* another program's */
   assert_held (world, "1505-1510 ");
   world->facts->has[1] = FALSE;
   assert_held (world, "1500-1510 ");

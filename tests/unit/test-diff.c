@@ -351,7 +351,7 @@ way_back_follows_the_address (void)
   g_assert_true (cg_diff_has_rules (plan, world->facts, scope));
 }
 
-/* It confines nobody, so it need not wait until it is known again who is in the file. */
+/* It confines no user, so it need not wait until it is known again which are in the file. */
 static void
 way_back_goes_while_a_file_is_bad (void)
 {

@@ -77,7 +77,7 @@ usurp (gboolean listens, int ready)
     pause ();
 }
 
-/* It must not hold up whoever confines it. */
+/* It must not hold up the program that confines it. */
 static void
 another_user_does_not_count (gconstpointer listens)
 {

@@ -269,7 +269,7 @@ put_in_the_way (const char *path, const char *kind)
     g_assert_cmpint (g_mkdir (path, 0755), ==, 0);
 }
 
-/* Root has it without the file, so that somebody is confined all the same; and the next run waits,
+/* Root has it without the file, so that a user is confined all the same; and the next run waits,
  * whether it finds the file or not. */
 static void
 lock_needs_no_file (Directory *directory, gconstpointer data)

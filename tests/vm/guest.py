@@ -135,7 +135,7 @@ def rules(family: int) -> list[dict]:
 
 
 def all_rules(family: int) -> list[dict]:
-    """Also those for answers, which are from the tunnels' addresses and confine nobody."""
+    """Also those for answers, which are from the tunnels' addresses and confine no user."""
     return [rule for rule in ip(f"-{family}", "rule") if rule.get("protocol") in OURS]
 
 
