@@ -648,9 +648,10 @@ def test_many_gateways_come_up_in_one_run(lab):
     assert is_well(lab)
 
 
-FORGERIES = {"map": ("cg_uids", "bpftool map create {} type lpm_trie key 8 value 4 entries 9 name cg_uids flags 1"),
-             "program": ("cg_egress", "bpftool prog pin id {ingress} {}"),
-             "map-as-program": ("cg_egress", "bpftool map create {} type hash key 4 value 4 entries 9 name cg_uids")}
+FORGERIES = {
+    "map": ("cg_uids", "bpftool map create {} type lpm_trie key 8 value 4 entries 9 name cg_uids flags 1"),
+    "program": ("cg_egress", "bpftool prog pin id {ingress} {}"),
+    "map-as-program": ("cg_egress", "bpftool map create {} type hash key 4 value 4 entries 9 name cg_uids")}
 
 
 @pytest.mark.parametrize("name,command", FORGERIES.values(), ids=FORGERIES)
