@@ -89,8 +89,7 @@ def test_programs_of_others_are_left_alone(lab):
     assert programs(lab) == others
 
 
-@pytest.mark.parametrize("files", ["umount --lazy /sys/fs/bpf", f"rm -r {PINS}"],
-                         ids=["unmounted", "removed"])
+@pytest.mark.parametrize("files", ["umount --lazy /sys/fs/bpf", f"rm -r {PINS}"], ids=["unmounted", "removed"])
 def test_without_its_pins_it_holds_and_the_next_run_adopts_it(lab, tunnel, files):
     before = programs(lab)
     lab.sh("host", files)
@@ -649,11 +648,10 @@ def test_many_gateways_come_up_in_one_run(lab):
     assert is_well(lab)
 
 
-FORGERIES = {"map": ("cg_uids", "bpftool map create {} type lpm_trie key 8 value 4 entries 9 "
-                             "name cg_uids flags 1"),
-             "program": ("cg_egress", "bpftool prog pin id {ingress} {}"),
-             "map-as-program": ("cg_egress", "bpftool map create {} type hash key 4 value 4 entries 9 "
-                                    "name cg_uids")}
+FORGERIES = {
+    "map": ("cg_uids", "bpftool map create {} type lpm_trie key 8 value 4 entries 9 name cg_uids flags 1"),
+    "program": ("cg_egress", "bpftool prog pin id {ingress} {}"),
+    "map-as-program": ("cg_egress", "bpftool map create {} type hash key 4 value 4 entries 9 name cg_uids")}
 
 
 @pytest.mark.parametrize("name,command", FORGERIES.values(), ids=FORGERIES)
