@@ -89,7 +89,8 @@ def test_programs_of_others_are_left_alone(lab):
     assert programs(lab) == others
 
 
-@pytest.mark.parametrize("files", ["umount --lazy /sys/fs/bpf", f"rm -r {PINS}"], ids=["unmounted", "removed"])
+@pytest.mark.parametrize("files", ["umount --lazy /sys/fs/bpf", f"rm -r {PINS}"],
+                         ids=["unmounted", "removed"])
 def test_without_its_pins_it_holds_and_the_next_run_adopts_it(lab, tunnel, files):
     before = programs(lab)
     lab.sh("host", files)
