@@ -4,7 +4,7 @@
 #include <linux/netfilter.h>
 #include <string.h>
 
-#include "gateway.h"
+#include "names.h"
 
 #define COMMENT_PREFIX "custom-gateway "
 

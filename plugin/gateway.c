@@ -3,13 +3,11 @@
 #include "gateway-keys.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP    "Gateway"
-#define MAX_NAME 64 /* bytes of a gateway's name */
+#define GROUP "Gateway"
 
 void
 cg_gateway_free (CgGateway *gateway)
@@ -68,31 +66,6 @@ cg_user_lookup (const char *name, guint32 *uid, GError **error)
   }
   *uid = found->pw_uid;
   return TRUE;
-}
-
-gboolean
-cg_interface_name_valid (const char *name)
-{
-  static const char *const special[] = {".", "..", "lo", "all", "default", NULL};
-  gsize length = strlen (name);
-  if (length == 0 || length >= IFNAMSIZ || g_strv_contains (special, name))
-    return FALSE;
-  for (const guchar *c = (const guchar *) name; *c; c++)
-    /* 0xa0 is white space to the kernel's isspace() */
-    if (*c <= ' ' || *c == 0x7f || *c == 0xa0 || *c == '/' || *c == ':' || *c == '"' ||
-        *c == '\\' || *c == '*')
-      return FALSE;
-  return TRUE;
-}
-
-#define NAME_CHARS "_.@-" G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS
-
-gboolean
-cg_gateway_name_valid (const char *name)
-{
-  gsize length = strlen (name);
-  return length > 0 && length <= MAX_NAME && name[0] != '.' && name[0] != '-' &&
-         strspn (name, NAME_CHARS) == length;
 }
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"

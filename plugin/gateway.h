@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "error.h"
+#include "names.h"
 #include "prefix.h"
 #include "service.h"
 #include "uids.h"
@@ -89,13 +90,3 @@ gboolean cg_gateway_pins (const CgGateway *gateway, const CgPrefix *server);
 
 /* Whether what the confined send to the address goes by a bypass. */
 gboolean cg_gateway_bypasses (const CgGateway *gateway, const CgPrefix *address);
-
-/* Whether the kernel would take the name for an interface that a gateway can use (dev_valid_name in
- * net/core/dev.c): 1-15 bytes without '/', ':', white space and control characters; and without
- * '"', '\\' and '*', which nft(8) takes for more than themselves; and not one of
- * ".", "..", "lo", or the "all" and "default" of sysctl. */
-gboolean cg_interface_name_valid (const char *name);
-
-/* Whether a file NAME.conf may be called so: 1-64 of A-Z a-z 0-9 _ . @ - and no '.' or '-' first.
- * The name becomes a part of file names and unit names. */
-gboolean cg_gateway_name_valid (const char *name);

@@ -10,7 +10,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#include "gateway.h"
+#include "names.h"
 
 /* The comment among what libnftnl keeps with a rule: NFTNL_UDATA_RULE_COMMENT, libnftnl/udata.h. A
  * byte of type, a byte of length, and the text with its NUL. */

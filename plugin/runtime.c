@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway.h"
 #include "name-lock.h"
+#include "names.h"
 #include "state-file.h"
 
 #define FILTERS "rp_filter" /* the directory of kept values, one file an interface */

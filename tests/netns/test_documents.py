@@ -66,7 +66,7 @@ def test_units():
 
 
 def test_environment():
-    sources = "".join(path.read_text() for path in (ROOT / "plugin").glob("*.c"))
+    sources = "".join(path.read_text() for path in (ROOT / "plugin").rglob("*.c"))
     read = set(re.findall(r'getenv \("([A-Z_]+)"\)', sources)) | set(
         re.findall(r'"((?:VPN|CONNECTION|IP4|IP6)_[A-Z0-9_]+)"', sources))
     environment = MANUAL.split(".Sh ENVIRONMENT")[1].split(".Sh ")[0]
