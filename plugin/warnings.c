@@ -5,8 +5,8 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "subuids.h"
 #include "warnings-dns.h"
+#include "warnings-subuids.h"
 
 /* So many lines tell what others do with one gateway's routes, and so many what they do with its
  * rules; more would hide it. */

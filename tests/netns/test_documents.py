@@ -13,7 +13,7 @@ CONF_MANUAL = (ROOT / "man/custom-gateway.conf.5").read_text()
 EXAMPLE = (ROOT / "conf/example.conf").read_text()
 COMPLETION = (ROOT / "conf/bash-completion/custom-gateway").read_text()
 MAIN = (ROOT / "plugin/main.c").read_text()
-KEYS = re.findall(r'^    \{"(\w+)", parse_\w+\},$', (ROOT / "plugin/gateway-keys.c").read_text(), re.M)
+KEYS = re.findall(r'^    \{"(\w+)", parse_\w+\},$', (ROOT / "plugin/config/gateway-keys.c").read_text(), re.M)
 OPTIONS = re.findall(r'^      \{"([a-z-]+)", ', MAIN, re.M)
 COMMANDS = set(re.findall(r'^    \{"(\w+)", cg_command_', MAIN, re.M))
 

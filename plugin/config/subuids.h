@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "facts.h"
+#include "gateway.h"
 
 /* Further uids that a user may take without being root, see subuid(5): newuidmap(1), which is
  * setuid, gives them to a user namespace of his own, and it is by them that the kernel goes then.
  */
+#define CG_SUBUID_FILE "/etc/subuid"
+
 typedef struct {
   guint32 owner;
   CgUidRange uids;
@@ -17,6 +19,3 @@ void cg_subuids_parse (const char *text, CgUserLookup lookup, GArray *subuids);
 
 /* The same of /etc/subuid itself; nothing where there is no newuidmap(1). */
 void cg_subuids_load (GArray *subuids);
-
-/* Adds, in words, who of the gateway's confined may be somebody who is not. Pure. */
-void cg_warn_of_subuids (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway);

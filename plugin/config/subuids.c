@@ -3,9 +3,7 @@
 
 #include "state-file.h"
 
-#define SUBUID   "/etc/subuid"
 #define MAX_FILE (4 << 20) /* bytes: a hundred thousand users */
-#define MAX_TOLD 4         /* of one gateway; there may be a line for each user */
 
 /* A line is "USER:FIRST:COUNT", with the user by name or by uid. */
 static gboolean
@@ -39,27 +37,7 @@ void
 cg_subuids_load (GArray *subuids)
 {
   g_autofree char *program = g_find_program_in_path ("newuidmap");
-  g_autofree char *text = program ? cg_file_read (SUBUID, MAX_FILE) : NULL;
+  g_autofree char *text = program ? cg_file_read (CG_SUBUID_FILE, MAX_FILE) : NULL;
   if (text)
     cg_subuids_parse (text, cg_user_lookup, subuids);
-}
-
-void
-cg_warn_of_subuids (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway)
-{
-  g_autoptr (GArray) known = cg_facts_known_uids (facts);
-  guint told = 0;
-  for (guint i = 0; i < facts->subuids->len && told < MAX_TOLD; i++) {
-    const CgSubuids *subuids = &g_array_index (facts->subuids, CgSubuids, i);
-    const CgUidRange owner = {subuids->owner, subuids->owner};
-    if (!cg_uids_contain (gateway->uids, owner) || cg_uids_contain (known, subuids->uids))
-      continue;
-    told++;
-    g_autofree char *uids = cg_uid_range_to_string (subuids->uids);
-    g_ptr_array_add (
-        warnings,
-        g_strdup_printf ("%s: uid %u can be the uids %s too, by newuidmap(1), and they "
-                         "are not confined; add them to Users=, or remove them from " SUBUID,
-                         gateway->name, subuids->owner, uids));
-  }
 }
