@@ -3,11 +3,11 @@
 
 #include "gateway.h"
 
+#define CG_SUBUID_FILE "/etc/subuid"
+
 /* Further uids that a user may take without being root, see subuid(5): newuidmap(1), which is
  * setuid, gives them to a user namespace of his own, and it is by them that the kernel goes then.
  */
-#define CG_SUBUID_FILE "/etc/subuid"
-
 typedef struct {
   guint32 owner;
   CgUidRange uids;
