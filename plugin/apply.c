@@ -6,9 +6,10 @@
 #include "answers.h"
 #include "commit.h"
 #include "former.h"
+#include "gather.h"
 #include "rebind.h"
 #include "records.h"
-#include "stray.h"
+#include "stray-run.h"
 #include "subuids.h"
 #include "warnings.h"
 

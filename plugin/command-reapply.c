@@ -3,6 +3,7 @@
 
 #include "bad-users.h"
 #include "follow.h"
+#include "gather.h"
 #include "last-good.h"
 #include "removed.h"
 #include "resolve.h"

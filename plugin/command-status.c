@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "gather.h"
 #include "status-json.h"
 #include "status-table.h"
 #include "subuids.h"

@@ -4,7 +4,7 @@
 #include "guard.h"
 #include "nft-firewall.h"
 #include "rtnl.h"
-#include "stray.h"
+#include "stray-run.h"
 #include "sysctl.h"
 
 typedef struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "follow.h"
 
+#include "gather.h"
 #include "plan.h"
 #include "records.h"
 #include "systemd.h"

@@ -2,6 +2,7 @@
 #include "repair.h"
 
 #include "commit.h"
+#include "gather.h"
 #include "profiles.h"
 #include "removed.h"
 #include "shelf.h"

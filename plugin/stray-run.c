@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "stray.h"
+#include "stray-run.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -100,24 +100,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgFacts, cg_facts_free)
 /* Facts in which nothing was found yet. */
 CgFacts *cg_facts_new (const CgConfig *config);
 
-/* Looks. Changes nothing. The facts borrow the config. no_bpf: why the guard cannot be had in BPF,
- * if an earlier try showed that; else NULL. NULL with a CG_ERROR_FAILED if the kernel does not
- * answer. */
-CgFacts *cg_facts_gather (const CgConfig *config,
-                          CgNetlink *netlink,
-                          const char *runtime_dir,
-                          const char *no_bpf,
-                          GError **error);
-
 /* Whether the guard has to go by the uid in nftables, because BPF cannot be had. */
 gboolean cg_facts_guard_by_uid (const CgFacts *facts);
 
 /* Whether a gateway has a guard at all. */
 gboolean cg_facts_has_guard (const CgFacts *facts);
-
-/* Looks at the rules again, and at nothing else. FALSE with a CG_ERROR_FAILED likewise. What was
- * diffed from the facts before must be done with. */
-gboolean cg_facts_look_at_rules (CgFacts *facts, CgNetlink *netlink, GError **error);
 
 /* The table numbers that a gateway takes, in this order, until one holds nobody else's routes and
  * belongs to no earlier gateway: first Table=, if it is given, then numbers derived from the name
