@@ -5,11 +5,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "commands.h"
 #include "interest.h"
 #include "removed.h"
 #include "repair.h"
 #include "resolve.h"
+#include "run.h"
 
 /* Whatever is said then was said before. */
 static void
