@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "run.h"
 
+#include "bad-users-confine.h"
 #include "bad-users.h"
 #include "follow.h"
 #include "gather.h"

@@ -10,16 +10,7 @@
  * with a last word of ours. What stands stays. The caller owns the result. */
 GArray *cg_bad_users_held (const CgFacts *facts);
 
-/* Adds to the config, behind cg_resolve(), a gateway without an interface for each bad file (or,
- * with names, for those named) that has no gateway in it: with the uids that the file names, but
- * those of held and those of other gateways. No gateway if that leaves none. Says whom it blocks.
- * It has the file's name or, if no gateway can be called so, one made from it. */
-void cg_bad_users_confine (CgConfig *config,
-                           const char *const *names,
-                           const GArray *held,
-                           CgUserLookup lookup);
-
-/* The name of that gateway, which the caller owns: file is the file's without ".conf". */
+/* The name of the gateway that blocks them, which the caller owns: file is the file's without ".conf". */
 char *cg_bad_users_name (const char *file);
 
 /* The uids of bad files that are held, likewise: by rules of ours to tables that are no gateway's.

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "facts.h"
-
-/* The states of a gateway, for one family. */
-typedef enum {
-  CG_STATE_RELEASED, /* nothing is installed */
-  CG_STATE_BLOCKED,  /* confined traffic leaves nowhere but by a bypass */
-  CG_STATE_UP,       /* confined traffic leaves by the tunnel */
-} CgState;
-
-/* "released", "blocked" or "up". */
-const char *cg_state_name (CgState state);
+#include "plan-state.h"
 
 /* A value for net.ipv4.conf.IFACE.rp_filter. */
 typedef struct {
@@ -54,12 +44,6 @@ typedef struct {
 
 void cg_plan_free (CgPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgPlan, cg_plan_free)
-
-/* Whether the tunnel is up for one family at least. */
-gboolean cg_plan_is_up (const CgTunnel *tunnel);
-
-/* The state that the tunnel, as it is, puts its gateway into. */
-CgState cg_plan_state (const CgTunnel *tunnel, int family);
 
 /* The plan for all gateways but those named in released (NULL: none), of which nothing is to stand.
  * Pure: equal facts give equal plans. */

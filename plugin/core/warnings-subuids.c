@@ -18,9 +18,9 @@ cg_warn_of_subuids (GPtrArray *warnings, const CgFacts *facts, const CgGateway *
     told++;
     g_autofree char *uids = cg_uid_range_to_string (subuids->uids);
     g_ptr_array_add (
-        warnings,
-        g_strdup_printf ("%s: uid %u can be the uids %s too, by newuidmap(1), and they "
-                         "are not confined; add them to Users=, or remove them from " CG_SUBUID_FILE,
-                         gateway->name, subuids->owner, uids));
+        warnings, g_strdup_printf (
+                      "%s: uid %u can be the uids %s too, by newuidmap(1), and they "
+                      "are not confined; add them to Users=, or remove them from " CG_SUBUID_FILE,
+                      gateway->name, subuids->owner, uids));
   }
 }

@@ -46,7 +46,8 @@ add_released (const CgConfig *config, const char *runtime_dir, GPtrArray *names)
   g_ptr_array_add (names, NULL);
 }
 
-/* By uid the guard's table holds all gateways, so that to write it without some would let these go. */
+/* By uid the guard's table holds all gateways, so that to write it without some would let these go.
+ */
 static void
 leave_table (GArray *ops)
 {
