@@ -22,7 +22,7 @@ typedef enum {
 
 /* The way of the data, once: facts, plan, diff, commit. Where the kernel changed under our feet, it
  * looks again and tries anew, a few times. names (none: all) are names of gateways of the config,
- * which must have been loaded and resolved under the lock (cg_lock_for in commands.h): a run that
+ * which must have been loaded and resolved under the lock (cg_lock_for in run.h): a run that
  * waited for it would otherwise put an older configuration over a newer one. With --dry-run prints
  * the operations to stdout and changes nothing. FALSE with a CG_ERROR_FAILED. */
 gboolean cg_apply (const CgOptions *options,

@@ -10,7 +10,8 @@
  * with a last word of ours. What stands stays. The caller owns the result. */
 GArray *cg_bad_users_held (const CgFacts *facts);
 
-/* The name of the gateway that blocks them, which the caller owns: file is the file's without ".conf". */
+/* The name of the gateway that blocks them, which the caller owns: file is the file's without
+ * ".conf". */
 char *cg_bad_users_name (const char *file);
 
 /* The uids of bad files that are held, likewise: by rules of ours to tables that are no gateway's.
