@@ -4,7 +4,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "pace.h"
+#include "backoff.h"
 
 /* IN_CREATE for symbolic links, which nobody writes to; IN_ATTRIB for a chown or chmod that makes a
  * file trusted. */
@@ -15,7 +15,7 @@
 CgDirectory
 cg_directory_open (void)
 {
-  return (CgDirectory){.fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK), .due = CG_PACE_NEVER};
+  return (CgDirectory){.fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK), .due = CG_BACKOFF_NEVER};
 }
 
 void
@@ -49,7 +49,7 @@ cg_directory_take (CgDirectory *directory, gint64 now)
     }
   if (!changed)
     return;
-  if (directory->due == CG_PACE_NEVER)
+  if (directory->due == CG_BACKOFF_NEVER)
     directory->last = now + CG_DIRECTORY_LATEST;
   directory->due = MIN (now + CG_DIRECTORY_SETTLE, directory->last);
 }
@@ -57,5 +57,5 @@ cg_directory_take (CgDirectory *directory, gint64 now)
 void
 cg_directory_started (CgDirectory *directory)
 {
-  directory->due = CG_PACE_NEVER;
+  directory->due = CG_BACKOFF_NEVER;
 }

@@ -6,7 +6,7 @@
 /* When a configuration directory that has changed is to be read: inotify(7). */
 typedef struct {
   int fd;      /* to be polled */
-  gint64 due;  /* when it is to be read; CG_PACE_NEVER (pace.h): nothing changed */
+  gint64 due;  /* when it is to be read; CG_BACKOFF_NEVER (backoff.h): nothing changed */
   gint64 last; /* when it is to be read at the latest */
 } CgDirectory;
 

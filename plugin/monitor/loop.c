@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "alone.h"
+#include "backoff.h"
 #include "directory.h"
 #include "monitor-run.h"
 #include "notify.h"
-#include "pace.h"
 #include "removed.h"
 #include "watch.h"
 #include "worker.h"
@@ -39,14 +39,14 @@ typedef struct {
   GVariant *shelf, *answers;
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
    * firewall is loaded in many steps. */
-  CgPace tunnel, loss, check;
+  CgBackoff tunnel, loss, check;
   gint64 read;        /* when a run was last told to read the directory */
   gboolean reload;    /* the next run is to be at once and to read the directory */
   gboolean unread;    /* the next one, whenever it is, is to read it: the last could not */
-  gint64 retry;       /* when to run without any event, or CG_PACE_NEVER */
+  gint64 retry;       /* when to run without any event, or CG_BACKOFF_NEVER */
   gint64 retry_delay; /* 0: all is well */
 
-  gint64 ping_every, ping; /* for systemd's watchdog, or CG_PACE_NEVER */
+  gint64 ping_every, ping; /* for systemd's watchdog, or CG_BACKOFF_NEVER */
   CgCulprit culprit;
   gint64 said;   /* when a fight was last told of */
   int status;    /* of the last run */
@@ -87,7 +87,7 @@ static void
 tell_of_loss (Monitor *monitor, gint64 now)
 {
   g_autofree char *who = cg_culprit_to_string (&monitor->culprit);
-  if (!cg_pace_is_fight (&monitor->loss)) {
+  if (!cg_backoff_is_fight (&monitor->loss)) {
     g_info ("%s changed rules, routes or a guard of ours", who);
     return;
   }
@@ -96,13 +96,13 @@ tell_of_loss (Monitor *monitor, gint64 now)
   monitor->said = now;
   g_warning ("%s changes rules, routes or a guard of ours again and again; they are repaired after "
              "a delay now, up to %u s. Stop it, or tell it to leave alone what carries protocol %d",
-             who, (guint) (CG_PACE_SLOWEST / G_USEC_PER_SEC), CG_PROTOCOL);
+             who, (guint) (CG_BACKOFF_SLOWEST / G_USEC_PER_SEC), CG_PROTOCOL);
 }
 
 static gboolean
-is_in_fight (const CgPace *pace, gint64 now)
+is_in_fight (const CgBackoff *pace, gint64 now)
 {
-  return pace->due <= now && cg_pace_is_fight (pace);
+  return pace->due <= now && cg_backoff_is_fight (pace);
 }
 
 static void
@@ -130,10 +130,10 @@ start_run (Monitor *monitor, gint64 now)
   monitor->run.read = monitor->read;
   monitor->reload = FALSE;
   monitor->unread = monitor->run.reload; /* until it says that it did */
-  monitor->retry = CG_PACE_NEVER;
-  cg_pace_started (&monitor->tunnel);
-  cg_pace_started (&monitor->loss);
-  cg_pace_started (&monitor->check);
+  monitor->retry = CG_BACKOFF_NEVER;
+  cg_backoff_started (&monitor->tunnel);
+  cg_backoff_started (&monitor->loss);
+  cg_backoff_started (&monitor->check);
   monitor->culprit = (CgCulprit){0};
   monitor->is_cut = FALSE;
   (void) eventfd_read (monitor->asking, &(eventfd_t){0}); /* one that was ended may have left it */
@@ -176,7 +176,7 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   is_new = cg_interest_set_tables (monitor->interest, table, n_tables) || is_new;
   if (is_new) {
     cg_interest_refresh (monitor->interest);
-    cg_pace_event (&monitor->tunnel, now);
+    cg_backoff_event (&monitor->tunnel, now);
   }
   cg_interest_set_machine (monitor->interest, has_guard, has_bypass);
   monitor->unread = !was_read;
@@ -201,9 +201,9 @@ static void
 finish_run (Monitor *monitor, int status, GVariant *report)
 {
   gint64 now = g_get_monotonic_time ();
-  cg_pace_ended (&monitor->tunnel, now);
-  cg_pace_ended (&monitor->loss, now);
-  cg_pace_ended (&monitor->check, now);
+  cg_backoff_ended (&monitor->tunnel, now);
+  cg_backoff_ended (&monitor->loss, now);
+  cg_backoff_ended (&monitor->check, now);
   if (status < 0 && monitor->is_cut)
     return; /* the loss calls for the next one */
   if (status < 0)
@@ -212,7 +212,7 @@ finish_run (Monitor *monitor, int status, GVariant *report)
   gboolean good = status == CG_EXIT_DONE || status == CG_EXIT_CONFIG;
   good = report && take_report (monitor, report, now) && good;
   monitor->retry_delay = good ? 0 : CLAMP (2 * monitor->retry_delay, RETRY_FIRST, RETRY_LAST);
-  monitor->retry = good ? CG_PACE_NEVER : now + monitor->retry_delay;
+  monitor->retry = good ? CG_BACKOFF_NEVER : now + monitor->retry_delay;
   tell_systemd (monitor, status);
 }
 
@@ -228,11 +228,11 @@ take_news (Monitor *monitor, guint32 own)
     cg_interest_refresh (monitor->interest);
   }
   if (news.tunnel || news.missed)
-    cg_pace_event (&monitor->tunnel, now);
+    cg_backoff_event (&monitor->tunnel, now);
   if (news.loss || news.missed)
-    cg_pace_event (&monitor->loss, now);
+    cg_backoff_event (&monitor->loss, now);
   if (news.check)
-    cg_pace_event (&monitor->check, now);
+    cg_backoff_event (&monitor->check, now);
   monitor->is_flooded = news.more;
 }
 
@@ -313,7 +313,7 @@ next_time (const Monitor *monitor, gint64 now)
 static int
 milliseconds_until (gint64 time)
 {
-  if (time == CG_PACE_NEVER)
+  if (time == CG_BACKOFF_NEVER)
     return -1;
   gint64 wait = MAX (time - g_get_monotonic_time (), 0);
   return (int) MIN ((wait + 999) / 1000, G_MAXINT);
@@ -355,7 +355,7 @@ do_what_is_due (Monitor *monitor)
   if (monitor->worker.pid) {
     if (now >= monitor->worker.deadline) {
       cg_worker_kill (&monitor->worker);
-      monitor->worker.deadline = CG_PACE_NEVER; /* its end comes as a signal */
+      monitor->worker.deadline = CG_BACKOFF_NEVER; /* its end comes as a signal */
     }
   } else if (!monitor->is_over && now >= next_time (monitor, now)) {
     start_run (monitor, now);
@@ -386,12 +386,12 @@ cg_monitor_loop (const CgOptions *options)
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
       .answers = g_variant_ref_sink (cg_answers_none ()),
-      .tunnel = cg_pace_new (),
-      .loss = cg_pace_new (),
-      .check = cg_pace_new (),
+      .tunnel = cg_backoff_new (),
+      .loss = cg_backoff_new (),
+      .check = cg_backoff_new (),
       .reload = TRUE,
-      .retry = CG_PACE_NEVER,
-      .ping = CG_PACE_NEVER,
+      .retry = CG_BACKOFF_NEVER,
+      .ping = CG_BACKOFF_NEVER,
       .ping_every = cg_notify_watchdog () / 2,
   };
   if (!open_all (&monitor, &error))
