@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "hints.h"
 #include "last-good.h"
+#include "nm-dispatcher-env.h"
 #include "profiles.h"
 #include "removed.h"
 #include "resolve-connections.h"
@@ -173,7 +173,7 @@ cg_command_event (const CgOptions *options, const char *const *arguments)
     g_auto (GStrv) environment = g_get_environ ();
     const Event event = {.ifname = arguments[1],
                          .action = arguments[2],
-                         .hints = cg_hints_from_nm (environment, arguments[1], arguments[2])};
+                         .hints = cg_nm_dispatcher_env (environment, arguments[1], arguments[2])};
     return look_if_ours (options, &event);
   }
   if (count == 2 && g_str_equal (arguments[0], "networkd")) {

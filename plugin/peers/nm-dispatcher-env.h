@@ -7,4 +7,4 @@
  * one as of environ(7), and the hints borrow from it. What is not valid is as if it were not there.
  * Of a VPN only the VPN's own values count: those of the device below it stand beside them. Pure.
  */
-CgHints cg_hints_from_nm (char **environment, const char *ifname, const char *action);
+CgHints cg_nm_dispatcher_env (char **environment, const char *ifname, const char *action);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hints.h"
+#include "nm-dispatcher-env.h"
 
 #include <string.h>
 
@@ -16,7 +16,7 @@ value_of (char **environment, const char *name)
 }
 
 CgHints
-cg_hints_from_nm (char **environment, const char *ifname, const char *action)
+cg_nm_dispatcher_env (char **environment, const char *ifname, const char *action)
 {
   gboolean vpn = g_str_has_prefix (action, "vpn-");
   const char *interface = vpn ? value_of (environment, "VPN_IP_IFACE") : ifname;

@@ -2,7 +2,7 @@
 
 /* What NetworkManager's hook is told by its environment. */
 
-#include "hints.h"
+#include "nm-dispatcher-env.h"
 
 typedef struct {
   const char *name;
@@ -51,7 +51,7 @@ static void
 hints_are (gconstpointer data)
 {
   const Case *one = data;
-  CgHints hints = cg_hints_from_nm ((char **) one->environment, one->ifname, one->action);
+  CgHints hints = cg_nm_dispatcher_env ((char **) one->environment, one->ifname, one->action);
   g_assert_cmpstr (hints.interface, ==, one->interface);
   g_assert_cmpstr (hints.servers[0], ==, one->servers);
   g_assert_cmpint (hints.is_now, ==, one->is_now);
@@ -64,7 +64,7 @@ the_connection (void)
 {
   const char *environment[] = {"CONNECTION_ID=Work VPN", "CONNECTION_UUID=u-u",
                                "CONNECTION_FILENAME=/x", "IP6_NAMESERVERS=fd00::1", NULL};
-  CgHints hints = cg_hints_from_nm ((char **) environment, "wg0", "up");
+  CgHints hints = cg_nm_dispatcher_env ((char **) environment, "wg0", "up");
   g_assert_cmpstr (hints.connection_id, ==, "Work VPN");
   g_assert_cmpstr (hints.connection_uuid, ==, "u-u");
   g_assert_cmpstr (hints.profile, ==, "/x");
@@ -77,7 +77,7 @@ what_is_endless_is_nothing (void)
   g_autofree char *servers = g_strnfill (100000, '1');
   g_autofree char *variable = g_strconcat ("IP4_NAMESERVERS=", servers, NULL);
   char *environment[] = {variable, NULL};
-  g_assert_null (cg_hints_from_nm (environment, "wg0", "up").servers[0]);
+  g_assert_null (cg_nm_dispatcher_env (environment, "wg0", "up").servers[0]);
 }
 
 int
@@ -85,10 +85,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autofree char *path = g_strconcat ("/hints/", cases[i].name, NULL);
+    g_autofree char *path = g_strconcat ("/nm-dispatcher-env/", cases[i].name, NULL);
     g_test_add_data_func (path, &cases[i], hints_are);
   }
-  g_test_add_func ("/hints/the connection", the_connection);
-  g_test_add_func ("/hints/what is endless is nothing", what_is_endless_is_nothing);
+  g_test_add_func ("/nm-dispatcher-env/the connection", the_connection);
+  g_test_add_func ("/nm-dispatcher-env/what is endless is nothing", what_is_endless_is_nothing);
   return g_test_run ();
 }
