@@ -3,7 +3,7 @@
 
 #include <glib/gstdio.h>
 
-#include "servers.h"
+#include "link-dns.h"
 #include "state-file.h"
 
 #define MARK "answers" /* holds the number of those that count */
@@ -131,7 +131,7 @@ recall_gateway (GVariant *entry, CgGateway *gateway)
   g_variant_get_child (entry, 2, "&s", &servers);
   g_variant_get_child (entry, 3, "b", &releases);
   if (gateway->dns_mode == CG_DNS_AUTO)
-    cg_servers_add (gateway->dns, servers);
+    cg_link_dns_add (gateway->dns, servers);
   if (gateway->on_down == CG_ON_DOWN_RELEASE && !releases)
     gateway->on_down = CG_ON_DOWN_BLOCK;
   return recall_interface (entry, gateway) && recall_uids (entry, gateway->uids);

@@ -3,7 +3,7 @@
 
 #include "nm.h"
 #include "profiles.h"
-#include "servers.h"
+#include "link-dns.h"
 
 /* Others wait for our lock for 20 seconds. */
 #define NM_SECONDS 5
@@ -36,7 +36,7 @@ static void
 add_servers (CgGateway *gateway, const char *servers)
 {
   if (gateway->dns_mode == CG_DNS_AUTO && servers)
-    cg_servers_add (gateway->dns, servers);
+    cg_link_dns_add (gateway->dns, servers);
 }
 
 static void
@@ -64,7 +64,7 @@ ask_networkd (CgConfig *config)
   for (guint i = 0; i < config->gateways->len; i++) {
     CgGateway *gateway = config->gateways->pdata[i];
     if (gateway->interface && gateway->dns_mode == CG_DNS_AUTO && gateway->dns->len == 0)
-      cg_servers_of_link (gateway->interface, gateway->dns);
+      cg_link_dns_read (gateway->interface, gateway->dns);
   }
 }
 

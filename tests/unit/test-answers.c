@@ -7,7 +7,7 @@
 
 #include <glib/gstdio.h>
 
-#include "servers.h"
+#include "link-dns.h"
 #include "world.h"
 
 #define WORK "Connection=work\nServices=a\nDNS=auto\nOnDown=release\n"
@@ -43,7 +43,7 @@ resolve (World *world)
   CgGateway *work = world->config->gateways->pdata[0];
   work->interface = g_strdup ("tun3");
   work->unit = cg_service_fact_new ("custom-gateway@work.service");
-  cg_servers_add (work->dns, "10.64.0.1 fd00::1");
+  cg_link_dns_add (work->dns, "10.64.0.1 fd00::1");
   confine (work, 1500, 1500);
   confine (work, 70000, 70010);
 }

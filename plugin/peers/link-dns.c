@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "servers.h"
+#include "link-dns.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -27,7 +27,7 @@ add_word (GArray *servers, const char *word)
     memmove (address, address + 1, length - 2);
     address[length - 2] = '\0';
   }
-  if (servers->len >= CG_SERVERS_MAX || strchr (address, '/') ||
+  if (servers->len >= CG_LINK_DNS_MAX || strchr (address, '/') ||
       !cg_prefix_parse (address, &server) || cg_prefix_is_unspecified (&server) ||
       cg_prefix_is_loopback (&server) || is_mapped (&server) || cg_prefixes_have (servers, &server))
     return;
@@ -35,7 +35,7 @@ add_word (GArray *servers, const char *word)
 }
 
 void
-cg_servers_add (GArray *servers, const char *text)
+cg_link_dns_add (GArray *servers, const char *text)
 {
   g_auto (GStrv) words = g_strsplit_set (text, " \t\n\"", -1);
   for (char **word = words; *word; word++)
@@ -44,7 +44,7 @@ cg_servers_add (GArray *servers, const char *text)
 }
 
 gboolean
-cg_servers_parse_link (const char *text, gsize length, GArray *servers)
+cg_link_dns_parse (const char *text, gsize length, GArray *servers)
 {
   g_autofree char *copy = g_strndup (text, MIN (length, MAX_LINK));
   g_auto (GStrv) lines = g_strsplit (copy, "\n", -1);
@@ -57,14 +57,14 @@ cg_servers_parse_link (const char *text, gsize length, GArray *servers)
       found = *line + strlen ("DNS=");
   }
   if (managed)
-    cg_servers_add (servers, found);
+    cg_link_dns_add (servers, found);
   return managed;
 }
 
 gboolean
-cg_servers_of_link (const char *ifname, GArray *servers)
+cg_link_dns_read (const char *ifname, GArray *servers)
 {
   g_autofree char *path = g_strdup_printf (LINKS "/%u", if_nametoindex (ifname));
   g_autofree char *text = cg_file_read (path, MAX_LINK); /* renamed into place as a whole */
-  return text && cg_servers_parse_link (text, strlen (text), servers);
+  return text && cg_link_dns_parse (text, strlen (text), servers);
 }

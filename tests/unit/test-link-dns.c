@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "servers.h"
+#include "link-dns.h"
 #include "world.h"
 
 static char *
@@ -51,7 +51,7 @@ words_are (gconstpointer data)
 {
   const Case *one = data;
   g_autoptr (GArray) servers = servers_new ();
-  cg_servers_add (servers, one->text);
+  cg_link_dns_add (servers, one->text);
   g_autofree char *text = servers_text (servers);
   g_assert_cmpstr (text, ==, one->found);
 }
@@ -62,9 +62,9 @@ there_is_a_limit (void)
   g_autoptr (GArray) servers = servers_new ();
   for (guint i = 1; i < 1000; i++) {
     g_autofree char *word = g_strdup_printf ("10.%u.%u.1", i / 250, i % 250);
-    cg_servers_add (servers, word);
+    cg_link_dns_add (servers, word);
   }
-  g_assert_cmpuint (servers->len, ==, CG_SERVERS_MAX);
+  g_assert_cmpuint (servers->len, ==, CG_LINK_DNS_MAX);
 }
 
 static const Case links[] = {
@@ -85,7 +85,7 @@ link_is (gconstpointer data)
 {
   const Case *one = data;
   g_autoptr (GArray) servers = servers_new ();
-  gboolean managed = cg_servers_parse_link (one->text, strlen (one->text), servers);
+  gboolean managed = cg_link_dns_parse (one->text, strlen (one->text), servers);
   g_autofree char *text = servers_text (servers);
   g_assert_cmpint (managed, ==, one->found != NULL);
   g_assert_cmpstr (text, ==, one->found ? one->found : "");
@@ -98,7 +98,7 @@ a_link_without_an_end (void)
                                'E', '=', 'x', '\n', 'D', 'N', 'S',  '=', '1', '0',
                                '.', '0', '.', '0',  '.', '1', '\0', '7'};
   g_autoptr (GArray) servers = servers_new ();
-  g_assert_true (cg_servers_parse_link (bytes, sizeof bytes, servers));
+  g_assert_true (cg_link_dns_parse (bytes, sizeof bytes, servers));
   g_autofree char *text = servers_text (servers);
   g_assert_cmpstr (text, ==, "10.0.0.1/32");
 }
@@ -107,7 +107,7 @@ static void
 an_interface_that_there_is_not (void)
 {
   g_autoptr (GArray) servers = servers_new ();
-  g_assert_false (cg_servers_of_link ("no-such-link", servers));
+  g_assert_false (cg_link_dns_read ("no-such-link", servers));
   g_assert_cmpuint (servers->len, ==, 0);
 }
 
@@ -115,10 +115,10 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD_CASES ("/servers/words", words, words_are);
-  ADD_CASES ("/servers/link", links, link_is);
-  g_test_add_func ("/servers/there is a limit", there_is_a_limit);
-  g_test_add_func ("/servers/a link without an end", a_link_without_an_end);
-  g_test_add_func ("/servers/an interface that there is not", an_interface_that_there_is_not);
+  ADD_CASES ("/link-dns/words", words, words_are);
+  ADD_CASES ("/link-dns/link", links, link_is);
+  g_test_add_func ("/link-dns/there is a limit", there_is_a_limit);
+  g_test_add_func ("/link-dns/a link without an end", a_link_without_an_end);
+  g_test_add_func ("/link-dns/an interface that there is not", an_interface_that_there_is_not);
   return g_test_run ();
 }
