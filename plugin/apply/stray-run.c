@@ -52,8 +52,8 @@ find_sockets (CgNetlink *diag, int family, GArray *sockets, GError **error)
   CgNetlinkMessage space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
   g_autoptr (GError) why = NULL;
-  cg_socket_get_all (request, family);
-  int number = cg_netlink_ask (diag, request, cg_socket_parse, sockets, &why);
+  cg_inet_diag_get_all (request, family);
+  int number = cg_netlink_ask (diag, request, cg_inet_diag_parse, sockets, &why);
   if (number == ENOENT)
     g_set_error_literal (error, CG_ERROR, CG_ERROR_ABSENT, "the kernel has no tcp_diag");
   else if (number != 0)
@@ -105,7 +105,7 @@ static void
 encode (struct nlmsghdr *message, guint index, gpointer data)
 {
   const Ending *ending = data;
-  cg_socket_put_destroy (message, &g_array_index (ending->strays, CgSocket, index));
+  cg_inet_diag_put_destroy (message, &g_array_index (ending->strays, CgSocket, index));
 }
 
 static void

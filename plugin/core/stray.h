@@ -2,7 +2,7 @@
 #pragma once
 
 #include "diff.h"
-#include "socket.h"
+#include "inet-diag.h"
 
 /* Strays: TCP connections of the confined from before they were confined. They have another source
  * than the tunnel's, so they cannot go on; but the kernel goes on sending for them, and when their

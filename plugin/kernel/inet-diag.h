@@ -23,14 +23,14 @@ typedef struct {
 /* The request, for cg_netlink_ask, for all connections of the family: what may still send, so none
  * that only listens, and none in TIME_WAIT, which belongs to nobody. Writes to a header that
  * mnl_nlmsg_put_header has started, as the next one does. */
-void cg_socket_get_all (struct nlmsghdr *request, int family);
+void cg_inet_diag_get_all (struct nlmsghdr *request, int family);
 
 /* That the kernel is to end it; for cg_netlink_send. */
-void cg_socket_put_destroy (struct nlmsghdr *message, const CgSocket *socket);
+void cg_inet_diag_put_destroy (struct nlmsghdr *message, const CgSocket *socket);
 
 /* A CgNetlinkParse: appends a CgSocket, but nothing of root's, who is never confined; nor of
  * nobody's. FALSE if a message is too short. */
-gboolean cg_socket_parse (const struct nlmsghdr *message, GArray *sockets);
+gboolean cg_inet_diag_parse (const struct nlmsghdr *message, GArray *sockets);
 
 /* The line of ss(8) that ends it. The caller owns the result. */
 char *cg_socket_to_string (const CgSocket *socket);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "socket.h"
+#include "inet-diag.h"
 
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
@@ -24,14 +24,14 @@ start (struct nlmsghdr *message, guint16 type, guint8 family)
 }
 
 void
-cg_socket_get_all (struct nlmsghdr *request, int family)
+cg_inet_diag_get_all (struct nlmsghdr *request, int family)
 {
   start (request, SOCK_DIAG_BY_FAMILY, (guint8) family);
   request->nlmsg_flags = NLM_F_DUMP;
 }
 
 void
-cg_socket_put_destroy (struct nlmsghdr *message, const CgSocket *socket)
+cg_inet_diag_put_destroy (struct nlmsghdr *message, const CgSocket *socket)
 {
   start (message, SOCK_DESTROY, socket->family)->id = socket->id;
 }
@@ -54,7 +54,7 @@ address_of (guint8 family, const void *bytes)
 }
 
 gboolean
-cg_socket_parse (const struct nlmsghdr *message, GArray *sockets)
+cg_inet_diag_parse (const struct nlmsghdr *message, GArray *sockets)
 {
   struct inet_diag_msg found;
   if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY)

@@ -3,7 +3,7 @@
 /* What sock_diag answers, read from messages that are made here. That the kernel answers so is for
  * tests/netns/test_sockets.py to show. */
 
-#include "socket.h"
+#include "inet-diag.h"
 
 #include <arpa/inet.h>
 #include <linux/sock_diag.h>
@@ -44,7 +44,7 @@ static char *
 understood (const struct nlmsghdr *message)
 {
   g_autoptr (GArray) sockets = sockets_new ();
-  g_assert_true (cg_socket_parse (message, sockets));
+  g_assert_true (cg_inet_diag_parse (message, sockets));
   g_assert_cmpuint (sockets->len, <=, 1);
   return sockets->len ? cg_socket_to_string (&g_array_index (sockets, CgSocket, 0)) : NULL;
 }
@@ -56,7 +56,7 @@ reads_a_socket (void)
   struct nlmsghdr *message;
   start (&space, &message)->id.idiag_if = 3;
   g_autoptr (GArray) sockets = sockets_new ();
-  g_assert_true (cg_socket_parse (message, sockets));
+  g_assert_true (cg_inet_diag_parse (message, sockets));
   g_assert_cmpuint (sockets->len, ==, 1);
   const CgSocket *socket = &g_array_index (sockets, CgSocket, 0);
   g_assert_cmpuint (socket->uid, ==, 1500);
@@ -88,14 +88,14 @@ takes_a_mapped_address_for_what_it_is (void)
   inet_pton (AF_INET6, "::ffff:192.0.2.2", found->id.idiag_src);
   inet_pton (AF_INET6, "::ffff:203.0.113.1", found->id.idiag_dst);
   g_autoptr (GArray) sockets = sockets_new ();
-  g_assert_true (cg_socket_parse (message, sockets));
+  g_assert_true (cg_inet_diag_parse (message, sockets));
   const CgSocket *socket = &g_array_index (sockets, CgSocket, 0);
   g_autofree char *line = cg_socket_to_string (socket);
   g_assert_cmpstr (line, ==, "ss -K -t src 192.0.2.2:40000 dst 203.0.113.1:443");
 
   /* the kernel wants to hear of it as it told us */
   struct nlmsghdr *back = mnl_nlmsg_put_header (&space_back);
-  cg_socket_put_destroy (back, socket);
+  cg_inet_diag_put_destroy (back, socket);
   const struct inet_diag_req_v2 *request = mnl_nlmsg_get_payload (back);
   g_assert_cmpuint (back->nlmsg_type, ==, SOCK_DESTROY);
   g_assert_cmpuint (request->sdiag_family, ==, AF_INET6);
@@ -130,9 +130,9 @@ refuses_what_is_too_short (void)
   g_autoptr (GArray) sockets = sockets_new ();
   start (&space, &message);
   message->nlmsg_len--;
-  g_assert_false (cg_socket_parse (message, sockets));
+  g_assert_false (cg_inet_diag_parse (message, sockets));
   message->nlmsg_len = NLMSG_HDRLEN;
-  g_assert_false (cg_socket_parse (message, sockets));
+  g_assert_false (cg_inet_diag_parse (message, sockets));
   g_assert_cmpuint (sockets->len, ==, 0);
 }
 
@@ -141,7 +141,7 @@ asks_for_what_may_still_send (void)
 {
   Message space;
   struct nlmsghdr *request = mnl_nlmsg_put_header (&space);
-  cg_socket_get_all (request, AF_INET6);
+  cg_inet_diag_get_all (request, AF_INET6);
   const struct inet_diag_req_v2 *asked = mnl_nlmsg_get_payload (request);
   g_assert_cmpuint (request->nlmsg_type, ==, SOCK_DIAG_BY_FAMILY);
   g_assert_cmpuint (request->nlmsg_flags & NLM_F_DUMP, ==, NLM_F_DUMP);
@@ -154,12 +154,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/socket/reads-a-socket", reads_a_socket);
-  g_test_add_func ("/socket/reads-ipv6", reads_ipv6);
-  g_test_add_func ("/socket/takes-a-mapped-address-for-what-it-is",
+  g_test_add_func ("/inet-diag/reads-a-socket", reads_a_socket);
+  g_test_add_func ("/inet-diag/reads-ipv6", reads_ipv6);
+  g_test_add_func ("/inet-diag/takes-a-mapped-address-for-what-it-is",
                    takes_a_mapped_address_for_what_it_is);
-  g_test_add_func ("/socket/leaves-out-what-is-of-no-interest", leaves_out_what_is_of_no_interest);
-  g_test_add_func ("/socket/refuses-what-is-too-short", refuses_what_is_too_short);
-  g_test_add_func ("/socket/asks-for-what-may-still-send", asks_for_what_may_still_send);
+  g_test_add_func ("/inet-diag/leaves-out-what-is-of-no-interest",
+                   leaves_out_what_is_of_no_interest);
+  g_test_add_func ("/inet-diag/refuses-what-is-too-short", refuses_what_is_too_short);
+  g_test_add_func ("/inet-diag/asks-for-what-may-still-send", asks_for_what_may_still_send);
   return g_test_run ();
 }
