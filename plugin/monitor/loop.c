@@ -10,12 +10,12 @@
 
 #include "alone.h"
 #include "backoff.h"
+#include "child-run.h"
 #include "directory.h"
 #include "monitor-run.h"
 #include "notify.h"
 #include "removed.h"
 #include "watch.h"
-#include "worker.h"
 
 /* A run waits 20 s for the lock at most; one that takes longer than this hangs. */
 #define RUN_LIMIT ((gint64) 30 * G_USEC_PER_SEC)
@@ -32,10 +32,10 @@ typedef struct {
   CgInterest *interest;
   CgDirectory directory;
 
-  CgWorker worker;  /* the run that is under way */
-  CgMonitorRun run; /* what it was told */
-  int asking;       /* as the run has it */
-  gboolean is_cut;  /* the run is being ended for a loss: the next one repairs that first */
+  CgChildRun worker; /* the run that is under way */
+  CgMonitorRun run;  /* what it was told */
+  int asking;        /* as the run has it */
+  gboolean is_cut;   /* the run is being ended for a loss: the next one repairs that first */
   GVariant *shelf, *answers;
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
    * firewall is loaded in many steps. */
@@ -138,7 +138,7 @@ start_run (Monitor *monitor, gint64 now)
   monitor->is_cut = FALSE;
   (void) eventfd_read (monitor->asking, &(eventfd_t){0}); /* one that was ended may have left it */
   g_info ("looking");
-  if (cg_worker_start (&monitor->worker, cg_monitor_run, &monitor->run, now + RUN_LIMIT, &error))
+  if (cg_child_run_start (&monitor->worker, cg_monitor_run, &monitor->run, now + RUN_LIMIT, &error))
     return;
   g_warning ("%s", error->message);
   monitor->retry = now + RETRY_FIRST;
@@ -244,7 +244,8 @@ collect_run (Monitor *monitor)
   guint32 own = (guint32) monitor->worker.pid;
   int status;
   g_autoptr (GVariant) report = NULL;
-  if (!cg_worker_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status, &report))
+  if (!cg_child_run_collect (&monitor->worker, G_VARIANT_TYPE (CG_MONITOR_REPORT), &status,
+                             &report))
     return;
   do
     take_news (monitor, own);
@@ -291,7 +292,7 @@ cut_run (Monitor *monitor)
 {
   g_info ("something was lost while others were asked: once more");
   monitor->is_cut = TRUE;
-  cg_worker_kill (&monitor->worker); /* its end comes as a signal */
+  cg_child_run_kill (&monitor->worker); /* its end comes as a signal */
 }
 
 /* When there is something to be done without any event. */
@@ -354,7 +355,7 @@ do_what_is_due (Monitor *monitor)
   }
   if (monitor->worker.pid) {
     if (now >= monitor->worker.deadline) {
-      cg_worker_kill (&monitor->worker);
+      cg_child_run_kill (&monitor->worker);
       monitor->worker.deadline = CG_BACKOFF_NEVER; /* its end comes as a signal */
     }
   } else if (!monitor->is_over && now >= next_time (monitor, now)) {

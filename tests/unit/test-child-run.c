@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "worker.h"
+#include "child-run.h"
 
 #include <signal.h>
 #include <string.h>
@@ -53,22 +53,22 @@ are_signals_blocked (gpointer data, GVariant **report)
   return sigismember (&set, SIGTERM);
 }
 
-static CgWorker
+static CgChildRun
 start (CgWork work, gpointer data)
 {
-  CgWorker worker = {0};
+  CgChildRun worker = {0};
   g_autoptr (GError) error = NULL;
-  g_assert_true (cg_worker_start (&worker, work, data, 0, &error));
+  g_assert_true (cg_child_run_start (&worker, work, data, 0, &error));
   g_assert_no_error (error);
   g_assert_cmpint (worker.pid, >, 0);
   return worker;
 }
 
 static GVariant *
-wait_for (CgWorker *worker, int *status)
+wait_for (CgChildRun *worker, int *status)
 {
   GVariant *report = NULL;
-  while (!cg_worker_collect (worker, G_VARIANT_TYPE_STRING, status, &report))
+  while (!cg_child_run_collect (worker, G_VARIANT_TYPE_STRING, status, &report))
     g_usleep (1000);
   g_assert_cmpint (worker->pid, ==, 0);
   return report;
@@ -79,7 +79,7 @@ status_and_report_come_back (void)
 {
   char text[] = "hello";
   int status;
-  CgWorker worker = start (report_back, text);
+  CgChildRun worker = start (report_back, text);
   g_autoptr (GVariant) report = wait_for (&worker, &status);
   g_assert_cmpint (status, ==, 3);
   g_assert_cmpstr (g_variant_get_string (report, NULL), ==, "hello");
@@ -92,7 +92,7 @@ a_report_may_be_large (void)
 {
   g_autofree char *text = g_strnfill (5 << 20, 'a');
   int status;
-  CgWorker worker = start (report_back, text);
+  CgChildRun worker = start (report_back, text);
   g_autoptr (GVariant) report = wait_for (&worker, &status);
   g_assert_cmpuint (strlen (g_variant_get_string (report, NULL)), ==, 5 << 20);
 }
@@ -101,7 +101,7 @@ static void
 there_may_be_none (void)
 {
   int status;
-  CgWorker worker = start (say_nothing, GINT_TO_POINTER (7));
+  CgChildRun worker = start (say_nothing, GINT_TO_POINTER (7));
   g_assert_null (wait_for (&worker, &status));
   g_assert_cmpint (status, ==, 7);
 }
@@ -110,7 +110,7 @@ static void
 what_is_no_report_is_none (void)
 {
   int status;
-  CgWorker worker = start (talk_nonsense, NULL);
+  CgChildRun worker = start (talk_nonsense, NULL);
   g_assert_null (wait_for (&worker, &status));
   g_assert_cmpint (status, ==, 0);
 }
@@ -120,13 +120,13 @@ one_that_hangs_is_ended (void)
 {
   int status;
   GVariant *report;
-  CgWorker worker = start (hang, NULL);
-  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
-  cg_worker_kill (&worker);
+  CgChildRun worker = start (hang, NULL);
+  g_assert_false (cg_child_run_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  cg_child_run_kill (&worker);
   g_assert_null (wait_for (&worker, &status));
   g_assert_cmpint (status, ==, -1);
-  g_assert_false (cg_worker_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
-  cg_worker_kill (&worker); /* nobody: and surely not the process group */
+  g_assert_false (cg_child_run_collect (&worker, G_VARIANT_TYPE_STRING, &status, &report));
+  cg_child_run_kill (&worker); /* nobody: and surely not the process group */
 }
 
 static void
@@ -137,7 +137,7 @@ it_hears_signals_that_the_parent_blocks (void)
   sigemptyset (&set);
   sigaddset (&set, SIGTERM);
   sigprocmask (SIG_BLOCK, &set, &before);
-  CgWorker worker = start (are_signals_blocked, NULL);
+  CgChildRun worker = start (are_signals_blocked, NULL);
   sigprocmask (SIG_SETMASK, &before, NULL);
   g_assert_null (wait_for (&worker, &status));
   g_assert_cmpint (status, ==, 0);
@@ -147,11 +147,11 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/worker/report", status_and_report_come_back);
-  g_test_add_func ("/worker/large", a_report_may_be_large);
-  g_test_add_func ("/worker/none", there_may_be_none);
-  g_test_add_func ("/worker/nonsense", what_is_no_report_is_none);
-  g_test_add_func ("/worker/hangs", one_that_hangs_is_ended);
-  g_test_add_func ("/worker/signals", it_hears_signals_that_the_parent_blocks);
+  g_test_add_func ("/child-run/report", status_and_report_come_back);
+  g_test_add_func ("/child-run/large", a_report_may_be_large);
+  g_test_add_func ("/child-run/none", there_may_be_none);
+  g_test_add_func ("/child-run/nonsense", what_is_no_report_is_none);
+  g_test_add_func ("/child-run/hangs", one_that_hangs_is_ended);
+  g_test_add_func ("/child-run/signals", it_hears_signals_that_the_parent_blocks);
   return g_test_run ();
 }

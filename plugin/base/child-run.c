@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NOLINTNEXTLINE(bugprone-reserved-identifier): glibc's name, for memfd_create(2) */
 #define _GNU_SOURCE
-#include "worker.h"
+#include "child-run.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,14 +39,14 @@ work_and_exit (int fd, CgWork work, gpointer data)
 }
 
 gboolean
-cg_worker_start (CgWorker *worker, CgWork work, gpointer data, gint64 deadline, GError **error)
+cg_child_run_start (CgChildRun *worker, CgWork work, gpointer data, gint64 deadline, GError **error)
 {
   int fd = memfd_create ("report", MFD_CLOEXEC);
   pid_t pid = fd >= 0 ? fork () : -1;
   if (pid == 0)
     work_and_exit (fd, work, data);
   if (pid > 0) {
-    *worker = (CgWorker){pid, fd, deadline};
+    *worker = (CgChildRun){pid, fd, deadline};
     return TRUE;
   }
   g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot start a run: %s", g_strerror (errno));
@@ -73,7 +73,7 @@ read_report (int fd, const GVariantType *type)
 }
 
 gboolean
-cg_worker_collect (CgWorker *worker, const GVariantType *type, int *status, GVariant **report)
+cg_child_run_collect (CgChildRun *worker, const GVariantType *type, int *status, GVariant **report)
 {
   int how = 0;
   pid_t pid;
@@ -85,12 +85,12 @@ cg_worker_collect (CgWorker *worker, const GVariantType *type, int *status, GVar
   *status = pid > 0 && WIFEXITED (how) ? WEXITSTATUS (how) : -1;
   *report = *status < 0 ? NULL : read_report (worker->report, type);
   close (worker->report);
-  *worker = (CgWorker){.report = -1};
+  *worker = (CgChildRun){.report = -1};
   return TRUE;
 }
 
 void
-cg_worker_kill (const CgWorker *worker)
+cg_child_run_kill (const CgChildRun *worker)
 {
   if (worker->pid)
     kill (worker->pid, SIGKILL);
