@@ -5,8 +5,8 @@
 
 #include "answers.h"
 #include "commit.h"
-#include "former.h"
 #include "gather.h"
+#include "previous-addresses.h"
 #include "rebind.h"
 #include "records.h"
 #include "stray-run.h"
@@ -125,7 +125,7 @@ keep_addresses (const CgFacts *facts, const CgScope *scope, const char *runtime_
     g_autoptr (GArray) all = g_array_copy (tunnel->held);
     g_array_append_vals (all, tunnel->former->data, tunnel->former->len);
     if (all->len > 0 && cg_scope_has (scope, tunnel->table))
-      cg_former_save (runtime_dir, tunnel->gateway->name, all);
+      cg_previous_addresses_save (runtime_dir, tunnel->gateway->name, all);
   }
 }
 
@@ -134,7 +134,7 @@ static void
 forget_addresses (const char *const *names, const char *runtime_dir)
 {
   for (; *names; names++)
-    cg_former_forget (runtime_dir, *names);
+    cg_previous_addresses_forget (runtime_dir, *names);
 }
 
 /* Who stopped a gateway that is no more must not matter to the next one of its name. */

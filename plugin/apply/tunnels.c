@@ -5,7 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
-#include "former.h"
+#include "previous-addresses.h"
 #include "records.h"
 #include "rtnl.h"
 #include "sysctl.h"
@@ -119,7 +119,7 @@ hold_addresses (const CgFacts *facts, CgTunnel *tunnel)
   g_autoptr (GArray) former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   tunnel->held = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   tunnel->former = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  cg_former_load (facts->runtime_dir, tunnel->gateway->name, former);
+  cg_previous_addresses_load (facts->runtime_dir, tunnel->gateway->name, former);
   if (tunnel->addresses)
     g_array_append_vals (tunnel->held, tunnel->addresses->data, tunnel->addresses->len);
   for (guint i = 0; i < former->len; i++) {

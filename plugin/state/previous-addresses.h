@@ -9,10 +9,11 @@
 
 /* Appends them to an array of CgPrefix of full length. What cannot be read or understood is as if
  * it were not there. */
-void cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses);
+void cg_previous_addresses_load (const char *runtime_dir, const char *gateway, GArray *addresses);
 
 /* Keeps them, if they are others than before. A failure is a warning: the tunnel is up then, and
  * they are looked at again with the next run. */
-void cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addresses);
+void
+cg_previous_addresses_save (const char *runtime_dir, const char *gateway, const GArray *addresses);
 
-void cg_former_forget (const char *runtime_dir, const char *gateway);
+void cg_previous_addresses_forget (const char *runtime_dir, const char *gateway);

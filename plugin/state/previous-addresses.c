@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "former.h"
+#include "previous-addresses.h"
 
 #include <glib/gstdio.h>
 
@@ -15,7 +15,7 @@ path_of (const char *runtime_dir, const char *gateway)
 }
 
 void
-cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses)
+cg_previous_addresses_load (const char *runtime_dir, const char *gateway, GArray *addresses)
 {
   g_autofree char *path = path_of (runtime_dir, gateway);
   g_autofree char *text = cg_state_read (path);
@@ -31,7 +31,7 @@ cg_former_load (const char *runtime_dir, const char *gateway, GArray *addresses)
 }
 
 void
-cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addresses)
+cg_previous_addresses_save (const char *runtime_dir, const char *gateway, const GArray *addresses)
 {
   g_autofree char *path = path_of (runtime_dir, gateway);
   g_autofree char *before = cg_state_read (path);
@@ -47,7 +47,7 @@ cg_former_save (const char *runtime_dir, const char *gateway, const GArray *addr
 }
 
 void
-cg_former_forget (const char *runtime_dir, const char *gateway)
+cg_previous_addresses_forget (const char *runtime_dir, const char *gateway)
 {
   g_autofree char *path = path_of (runtime_dir, gateway);
   g_unlink (path);

@@ -2,7 +2,7 @@
 
 /* The addresses that a tunnel had last, in the runtime directory. */
 
-#include "former.h"
+#include "previous-addresses.h"
 
 #include <glib/gstdio.h>
 
@@ -47,7 +47,7 @@ loaded (const Directory *directory)
 {
   g_autoptr (GArray) addresses = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
   g_autoptr (GString) text = g_string_new (NULL);
-  cg_former_load (directory->path, "wg0", addresses);
+  cg_previous_addresses_load (directory->path, "wg0", addresses);
   for (guint i = 0; i < addresses->len; i++) {
     g_autofree char *address = cg_prefix_to_address (&g_array_index (addresses, CgPrefix, i));
     g_string_append_printf (text, "%s ", address);
@@ -60,10 +60,10 @@ come_back_as_they_were (Directory *directory, gconstpointer data)
 {
   g_autoptr (GArray) addresses = addresses_new ("10.0.0.2 fd00::2");
   (void) data;
-  cg_former_save (directory->path, "wg0", addresses);
+  cg_previous_addresses_save (directory->path, "wg0", addresses);
   g_autofree char *text = loaded (directory);
   g_assert_cmpstr (text, ==, "10.0.0.2 fd00::2 ");
-  cg_former_forget (directory->path, "wg0");
+  cg_previous_addresses_forget (directory->path, "wg0");
   g_autofree char *after = loaded (directory);
   g_assert_cmpstr (after, ==, "");
 }
@@ -85,9 +85,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
-  g_test_add ("/former/come-back", Directory, NULL, directory_new, come_back_as_they_were,
-              directory_free);
-  g_test_add ("/former/no-address", Directory, NULL, directory_new,
+  g_test_add ("/previous-addresses/come-back", Directory, NULL, directory_new,
+              come_back_as_they_were, directory_free);
+  g_test_add ("/previous-addresses/no-address", Directory, NULL, directory_new,
               what_is_no_address_is_passed_over, directory_free);
   return g_test_run ();
 }
