@@ -7,8 +7,8 @@
 #include "commit.h"
 #include "gather.h"
 #include "previous-addresses.h"
-#include "rebind.h"
 #include "records.h"
+#include "resolvconf-remount.h"
 #include "stray-run.h"
 #include "subuids.h"
 #include "warnings.h"
@@ -309,6 +309,6 @@ cg_apply (const CgOptions *options,
   if (!done)
     g_propagate_error (error, g_steal_pointer (&why));
   else if (intent == CG_APPLY && !options->dry_run)
-    cg_rebind_resolvconfs (config, options->runtime_dir);
+    cg_resolvconf_remount (config, options->runtime_dir);
   return done;
 }

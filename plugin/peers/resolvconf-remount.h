@@ -10,4 +10,4 @@
 /* Has systemd bind the resolv.conf of their gateway once more for all services, if /etc/resolv.conf
  * is another file than at the last call. What does not succeed is said, and tried again by the next
  * call. */
-void cg_rebind_resolvconfs (const CgConfig *config, const char *runtime_dir);
+void cg_resolvconf_remount (const CgConfig *config, const char *runtime_dir);

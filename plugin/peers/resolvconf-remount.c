@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #define _GNU_SOURCE /* statx(2); NOLINT(bugprone-reserved-identifier) */
-#include "rebind.h"
+#include "resolvconf-remount.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -63,7 +63,7 @@ anybody_needs_binding (const CgConfig *config)
 }
 
 void
-cg_rebind_resolvconfs (const CgConfig *config, const char *runtime_dir)
+cg_resolvconf_remount (const CgConfig *config, const char *runtime_dir)
 {
   if (!anybody_needs_binding (config))
     return;
