@@ -13,9 +13,9 @@
 #include "child-run.h"
 #include "directory.h"
 #include "monitor-run.h"
+#include "netlink-monitor.h"
 #include "notify.h"
 #include "removed.h"
-#include "watch.h"
 
 /* A run waits 20 s for the lock at most; one that takes longer than this hangs. */
 #define RUN_LIMIT ((gint64) 30 * G_USEC_PER_SEC)
@@ -28,7 +28,7 @@
 typedef struct {
   const CgOptions *options;
   int signals; /* signalfd(2) */
-  CgWatch *watch;
+  CgNetlinkMonitor *watch;
   CgInterest *interest;
   CgDirectory directory;
 
@@ -57,7 +57,7 @@ typedef struct {
 static void
 monitor_clear (Monitor *monitor)
 {
-  g_clear_pointer (&monitor->watch, cg_watch_free);
+  g_clear_pointer (&monitor->watch, cg_netlink_monitor_free);
   g_clear_pointer (&monitor->interest, cg_interest_free);
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
@@ -221,7 +221,7 @@ take_news (Monitor *monitor, guint32 own)
 {
   gint64 now = g_get_monotonic_time ();
   CgNews news = {.culprit = monitor->culprit};
-  cg_watch_read (monitor->watch, monitor->interest, own, &news);
+  cg_netlink_monitor_read (monitor->watch, monitor->interest, own, &news);
   monitor->culprit = news.culprit;
   if (news.missed) {
     g_info ("the kernel had more to tell than there was room for");
@@ -327,8 +327,8 @@ wait_for_something (Monitor *monitor)
   struct pollfd fds[] = {
       {.fd = monitor->signals, .events = POLLIN},
       {.fd = monitor->directory.fd, .events = POLLIN},
-      {.fd = cg_watch_fd (monitor->watch, CG_WATCH_ROUTE), .events = POLLIN},
-      {.fd = cg_watch_fd (monitor->watch, CG_WATCH_NFT), .events = POLLIN},
+      {.fd = cg_netlink_monitor_fd (monitor->watch, CG_NETLINK_MONITOR_ROUTE), .events = POLLIN},
+      {.fd = cg_netlink_monitor_fd (monitor->watch, CG_NETLINK_MONITOR_NFT), .events = POLLIN},
       {.fd = is_to_be_cut (monitor, now) ? monitor->asking : -1, .events = POLLIN},
   };
   if (poll (fds, G_N_ELEMENTS (fds),
@@ -374,7 +374,7 @@ open_all (Monitor *monitor, GError **error)
   monitor->directory = cg_directory_open ();
   monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
   monitor->interest = cg_interest_new ();
-  monitor->watch = cg_watch_open (error);
+  monitor->watch = cg_netlink_monitor_open (error);
   cg_interest_refresh (monitor->interest);
   return monitor->watch != NULL;
 }

@@ -6,18 +6,18 @@
 
 /* The sockets by which the kernel tells of changes: rtnetlink (links, addresses, routes and rules
  * of both families, reverse path filters) and nftables. */
-typedef struct CgWatch CgWatch;
+typedef struct CgNetlinkMonitor CgNetlinkMonitor;
 
-enum { CG_WATCH_ROUTE, CG_WATCH_NFT, CG_N_WATCHES };
+enum { CG_NETLINK_MONITOR_ROUTE, CG_NETLINK_MONITOR_NFT, CG_N_NETLINK_MONITORS };
 
 /* Listens from now on. NULL with a CG_ERROR_FAILED. A kernel without nftables tells of it nothing.
  */
-CgWatch *cg_watch_open (GError **error);
-void cg_watch_free (CgWatch *watch);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgWatch, cg_watch_free)
+CgNetlinkMonitor *cg_netlink_monitor_open (GError **error);
+void cg_netlink_monitor_free (CgNetlinkMonitor *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (CgNetlinkMonitor, cg_netlink_monitor_free)
 
 /* The descriptor to poll, or -1. */
-int cg_watch_fd (const CgWatch *watch, guint which);
+int cg_netlink_monitor_fd (const CgNetlinkMonitor *watch, guint which);
 
 /* What notifications said. */
 typedef struct {
@@ -31,7 +31,8 @@ typedef struct {
 
 /* Reads what has come, without waiting, and adds to the news; of a flood only so much that the
  * caller can do something else in between. own: see cg_interest_in_route. */
-void cg_watch_read (CgWatch *watch, CgInterest *interest, guint32 own, CgNews *news);
+void
+cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgInterest *interest, guint32 own, CgNews *news);
 
 /* Who it was, in words: the caller owns them. Only as good as the kernel's word and as a process
  * that may be gone by now. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "watch.h"
+#include "netlink-monitor.h"
 
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -17,9 +17,9 @@
 /* Datagrams read in one go. */
 #define MAX_READS 256
 
-struct CgWatch {
-  struct mnl_socket *sockets[CG_N_WATCHES]; /* that of nftables may be NULL */
-  guint8 *received;                         /* RECEIVE_SIZE bytes */
+struct CgNetlinkMonitor {
+  struct mnl_socket *sockets[CG_N_NETLINK_MONITORS]; /* that of nftables may be NULL */
+  guint8 *received;                                  /* RECEIVE_SIZE bytes */
 };
 
 static const int route_groups[] = {
@@ -56,29 +56,29 @@ open_socket (int family, const int *groups, guint n_groups)
   return NULL;
 }
 
-CgWatch *
-cg_watch_open (GError **error)
+CgNetlinkMonitor *
+cg_netlink_monitor_open (GError **error)
 {
-  g_autoptr (CgWatch) watch = g_new0 (CgWatch, 1);
+  g_autoptr (CgNetlinkMonitor) watch = g_new0 (CgNetlinkMonitor, 1);
   watch->received = g_malloc (RECEIVE_SIZE);
-  watch->sockets[CG_WATCH_ROUTE] =
+  watch->sockets[CG_NETLINK_MONITOR_ROUTE] =
       open_socket (NETLINK_ROUTE, route_groups, G_N_ELEMENTS (route_groups));
-  if (!watch->sockets[CG_WATCH_ROUTE]) {
+  if (!watch->sockets[CG_NETLINK_MONITOR_ROUTE]) {
     g_set_error (error, CG_ERROR, CG_ERROR_FAILED, "cannot listen to rtnetlink: %s",
                  g_strerror (errno));
     return NULL;
   }
-  watch->sockets[CG_WATCH_NFT] =
+  watch->sockets[CG_NETLINK_MONITOR_NFT] =
       open_socket (NETLINK_NETFILTER, nft_groups, G_N_ELEMENTS (nft_groups));
-  if (!watch->sockets[CG_WATCH_NFT])
+  if (!watch->sockets[CG_NETLINK_MONITOR_NFT])
     g_info ("cannot listen to nftables: %s", g_strerror (errno));
   return g_steal_pointer (&watch);
 }
 
 void
-cg_watch_free (CgWatch *watch)
+cg_netlink_monitor_free (CgNetlinkMonitor *watch)
 {
-  for (guint i = 0; i < CG_N_WATCHES; i++)
+  for (guint i = 0; i < CG_N_NETLINK_MONITORS; i++)
     if (watch->sockets[i])
       mnl_socket_close (watch->sockets[i]);
   g_free (watch->received);
@@ -86,18 +86,18 @@ cg_watch_free (CgWatch *watch)
 }
 
 int
-cg_watch_fd (const CgWatch *watch, guint which)
+cg_netlink_monitor_fd (const CgNetlinkMonitor *watch, guint which)
 {
   return watch->sockets[which] ? mnl_socket_get_fd (watch->sockets[which]) : -1;
 }
 
 static void
 take_messages (
-    CgWatch *watch, guint which, int size, CgInterest *interest, guint32 own, CgNews *news)
+    CgNetlinkMonitor *watch, guint which, int size, CgInterest *interest, guint32 own, CgNews *news)
 {
   const struct nlmsghdr *message = (const struct nlmsghdr *) watch->received;
   for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
-    CgConcern concern = which == CG_WATCH_ROUTE
+    CgConcern concern = which == CG_NETLINK_MONITOR_ROUTE
                             ? cg_interest_in_route (interest, message, own, &news->culprit)
                             : cg_interest_in_nft (message, own, &news->culprit);
     news->tunnel = news->tunnel || concern == CG_CONCERN_TUNNEL;
@@ -107,7 +107,7 @@ take_messages (
 }
 
 static void
-read_socket (CgWatch *watch, guint which, CgInterest *interest, guint32 own, CgNews *news)
+read_socket (CgNetlinkMonitor *watch, guint which, CgInterest *interest, guint32 own, CgNews *news)
 {
   for (guint i = 0; i < MAX_READS; i++) {
     ssize_t got = mnl_socket_recvfrom (watch->sockets[which], watch->received, RECEIVE_SIZE);
@@ -123,10 +123,10 @@ read_socket (CgWatch *watch, guint which, CgInterest *interest, guint32 own, CgN
 }
 
 void
-cg_watch_read (CgWatch *watch, CgInterest *interest, guint32 own, CgNews *news)
+cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgInterest *interest, guint32 own, CgNews *news)
 {
   news->more = FALSE;
-  for (guint i = 0; i < CG_N_WATCHES; i++)
+  for (guint i = 0; i < CG_N_NETLINK_MONITORS; i++)
     if (watch->sockets[i])
       read_socket (watch, i, interest, own, news);
 }
