@@ -11,7 +11,7 @@
 #include "alone.h"
 #include "backoff.h"
 #include "child-run.h"
-#include "directory.h"
+#include "config-watch.h"
 #include "monitor-run.h"
 #include "netlink-monitor.h"
 #include "notify.h"
@@ -30,7 +30,7 @@ typedef struct {
   int signals; /* signalfd(2) */
   CgNetlinkMonitor *watch;
   CgInterest *interest;
-  CgDirectory directory;
+  CgConfigWatch directory;
 
   CgChildRun worker; /* the run that is under way */
   CgMonitorRun run;  /* what it was told */
@@ -123,8 +123,8 @@ start_run (Monitor *monitor, gint64 now)
   };
   if (monitor->run.reload) {
     monitor->read = now;
-    cg_directory_watch (&monitor->directory, monitor->options->config_dir);
-    cg_directory_started (&monitor->directory);
+    cg_config_watch_add (&monitor->directory, monitor->options->config_dir);
+    cg_config_watch_started (&monitor->directory);
     monitor->run.silent = monitor->run.silent && monitor->unread;
   }
   monitor->run.read = monitor->read;
@@ -342,7 +342,7 @@ wait_for_something (Monitor *monitor)
   if (fds[4].revents && monitor->worker.pid)
     cut_run (monitor);
   if (fds[1].revents)
-    cg_directory_take (&monitor->directory, g_get_monotonic_time ());
+    cg_config_watch_take (&monitor->directory, g_get_monotonic_time ());
 }
 
 static void
@@ -371,7 +371,7 @@ open_all (Monitor *monitor, GError **error)
   monitor->signals = open_signals (error); /* without it the end of a run is not seen */
   if (monitor->signals < 0)
     return FALSE;
-  monitor->directory = cg_directory_open ();
+  monitor->directory = cg_config_watch_open ();
   monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
   monitor->interest = cg_interest_new ();
   monitor->watch = cg_netlink_monitor_open (error);

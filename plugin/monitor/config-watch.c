@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "directory.h"
+#include "config-watch.h"
 
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -12,14 +12,14 @@
   (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |              \
    IN_DELETE_SELF | IN_MOVE_SELF)
 
-CgDirectory
-cg_directory_open (void)
+CgConfigWatch
+cg_config_watch_open (void)
 {
-  return (CgDirectory){.fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK), .due = CG_BACKOFF_NEVER};
+  return (CgConfigWatch){.fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK), .due = CG_BACKOFF_NEVER};
 }
 
 void
-cg_directory_watch (const CgDirectory *directory, const char *path)
+cg_config_watch_add (const CgConfigWatch *directory, const char *path)
 {
   /* of the same directory there is only one watch, however often it is asked for */
   if (directory->fd >= 0)
@@ -36,7 +36,7 @@ is_relevant (const struct inotify_event *event)
 }
 
 void
-cg_directory_take (CgDirectory *directory, gint64 now)
+cg_config_watch_take (CgConfigWatch *directory, gint64 now)
 {
   guint8 space[4096] __attribute__ ((aligned (8)));
   gboolean changed = FALSE;
@@ -50,12 +50,12 @@ cg_directory_take (CgDirectory *directory, gint64 now)
   if (!changed)
     return;
   if (directory->due == CG_BACKOFF_NEVER)
-    directory->last = now + CG_DIRECTORY_LATEST;
-  directory->due = MIN (now + CG_DIRECTORY_SETTLE, directory->last);
+    directory->last = now + CG_CONFIG_WATCH_LATEST;
+  directory->due = MIN (now + CG_CONFIG_WATCH_SETTLE, directory->last);
 }
 
 void
-cg_directory_started (CgDirectory *directory)
+cg_config_watch_started (CgConfigWatch *directory)
 {
   directory->due = CG_BACKOFF_NEVER;
 }
