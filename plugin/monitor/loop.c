@@ -29,7 +29,7 @@ typedef struct {
   const CgOptions *options;
   int signals; /* signalfd(2) */
   CgNetlinkMonitor *watch;
-  CgInterest *interest;
+  CgEventFilter *interest;
   CgConfigWatch directory;
 
   CgChildRun worker; /* the run that is under way */
@@ -58,7 +58,7 @@ static void
 monitor_clear (Monitor *monitor)
 {
   g_clear_pointer (&monitor->watch, cg_netlink_monitor_free);
-  g_clear_pointer (&monitor->interest, cg_interest_free);
+  g_clear_pointer (&monitor->interest, cg_event_filter_free);
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
@@ -172,13 +172,13 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
   const guint32 *table = g_variant_get_fixed_array (tables, &n_tables, sizeof *table);
-  gboolean is_new = cg_interest_set_interfaces (monitor->interest, names);
-  is_new = cg_interest_set_tables (monitor->interest, table, n_tables) || is_new;
+  gboolean is_new = cg_event_filter_set_interfaces (monitor->interest, names);
+  is_new = cg_event_filter_set_tables (monitor->interest, table, n_tables) || is_new;
   if (is_new) {
-    cg_interest_refresh (monitor->interest);
+    cg_event_filter_refresh (monitor->interest);
     cg_backoff_event (&monitor->tunnel, now);
   }
-  cg_interest_set_machine (monitor->interest, has_guard, has_bypass);
+  cg_event_filter_set_machine (monitor->interest, has_guard, has_bypass);
   monitor->unread = !was_read;
   return is_complete;
 }
@@ -225,7 +225,7 @@ take_news (Monitor *monitor, guint32 own)
   monitor->culprit = news.culprit;
   if (news.missed) {
     g_info ("the kernel had more to tell than there was room for");
-    cg_interest_refresh (monitor->interest);
+    cg_event_filter_refresh (monitor->interest);
   }
   if (news.tunnel || news.missed)
     cg_backoff_event (&monitor->tunnel, now);
@@ -373,9 +373,9 @@ open_all (Monitor *monitor, GError **error)
     return FALSE;
   monitor->directory = cg_config_watch_open ();
   monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
-  monitor->interest = cg_interest_new ();
+  monitor->interest = cg_event_filter_new ();
   monitor->watch = cg_netlink_monitor_open (error);
-  cg_interest_refresh (monitor->interest);
+  cg_event_filter_refresh (monitor->interest);
   return monitor->watch != NULL;
 }
 

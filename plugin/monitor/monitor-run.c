@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "interest.h"
+#include "event-filter.h"
 #include "removed.h"
 #include "repair.h"
 #include "resolve.h"

@@ -92,14 +92,18 @@ cg_netlink_monitor_fd (const CgNetlinkMonitor *watch, guint which)
 }
 
 static void
-take_messages (
-    CgNetlinkMonitor *watch, guint which, int size, CgInterest *interest, guint32 own, CgNews *news)
+take_messages (CgNetlinkMonitor *watch,
+               guint which,
+               int size,
+               CgEventFilter *interest,
+               guint32 own,
+               CgNews *news)
 {
   const struct nlmsghdr *message = (const struct nlmsghdr *) watch->received;
   for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
     CgConcern concern = which == CG_NETLINK_MONITOR_ROUTE
-                            ? cg_interest_in_route (interest, message, own, &news->culprit)
-                            : cg_interest_in_nft (message, own, &news->culprit);
+                            ? cg_event_filter_in_route (interest, message, own, &news->culprit)
+                            : cg_event_filter_in_nft (message, own, &news->culprit);
     news->tunnel = news->tunnel || concern == CG_CONCERN_TUNNEL;
     news->loss = news->loss || concern == CG_CONCERN_LOSS;
     news->check = news->check || concern == CG_CONCERN_CHECK;
@@ -107,7 +111,8 @@ take_messages (
 }
 
 static void
-read_socket (CgNetlinkMonitor *watch, guint which, CgInterest *interest, guint32 own, CgNews *news)
+read_socket (
+    CgNetlinkMonitor *watch, guint which, CgEventFilter *interest, guint32 own, CgNews *news)
 {
   for (guint i = 0; i < MAX_READS; i++) {
     ssize_t got = mnl_socket_recvfrom (watch->sockets[which], watch->received, RECEIVE_SIZE);
@@ -123,7 +128,10 @@ read_socket (CgNetlinkMonitor *watch, guint which, CgInterest *interest, guint32
 }
 
 void
-cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgInterest *interest, guint32 own, CgNews *news)
+cg_netlink_monitor_read (CgNetlinkMonitor *watch,
+                         CgEventFilter *interest,
+                         guint32 own,
+                         CgNews *news)
 {
   news->more = FALSE;
   for (guint i = 0; i < CG_N_NETLINK_MONITORS; i++)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "error.h"
-#include "interest.h"
+#include "event-filter.h"
 
 /* The sockets by which the kernel tells of changes: rtnetlink (links, addresses, routes and rules
  * of both families, reverse path filters) and nftables. */
@@ -30,9 +30,11 @@ typedef struct {
 } CgNews;
 
 /* Reads what has come, without waiting, and adds to the news; of a flood only so much that the
- * caller can do something else in between. own: see cg_interest_in_route. */
-void
-cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgInterest *interest, guint32 own, CgNews *news);
+ * caller can do something else in between. own: see cg_event_filter_in_route. */
+void cg_netlink_monitor_read (CgNetlinkMonitor *watch,
+                              CgEventFilter *interest,
+                              guint32 own,
+                              CgNews *news);
 
 /* Who it was, in words: the caller owns them. Only as good as the kernel's word and as a process
  * that may be gone by now. */

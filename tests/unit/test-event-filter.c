@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "interest.h"
+#include "event-filter.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
@@ -22,14 +22,14 @@ typedef struct {
   guint8 bytes[CG_NETLINK_MESSAGE_MAX] __attribute__ ((aligned (NLMSG_ALIGNTO)));
 } Message;
 
-static CgInterest *
+static CgEventFilter *
 interest_new (void)
 {
   static const char *const names[] = {"wg0", NULL};
   const guint32 table = TABLE;
-  CgInterest *interest = cg_interest_new ();
-  g_assert_true (cg_interest_set_interfaces (interest, names));
-  g_assert_true (cg_interest_set_tables (interest, &table, 1));
+  CgEventFilter *interest = cg_event_filter_new ();
+  g_assert_true (cg_event_filter_set_interfaces (interest, names));
+  g_assert_true (cg_event_filter_set_tables (interest, &table, 1));
   return interest;
 }
 
@@ -43,14 +43,14 @@ start (Message *space, guint16 type, guint32 port)
 }
 
 static CgConcern
-hear (CgInterest *interest, const struct nlmsghdr *message)
+hear (CgEventFilter *interest, const struct nlmsghdr *message)
 {
   CgCulprit culprit = {0};
-  return cg_interest_in_route (interest, message, OWN, &culprit);
+  return cg_event_filter_in_route (interest, message, OWN, &culprit);
 }
 
 static CgConcern
-link_changes (CgInterest *interest, guint16 type, int ifindex, const char *name)
+link_changes (CgEventFilter *interest, guint16 type, int ifindex, const char *name)
 {
   Message space;
   struct nlmsghdr *message = start (&space, type, 0);
@@ -61,7 +61,7 @@ link_changes (CgInterest *interest, guint16 type, int ifindex, const char *name)
 }
 
 static CgConcern
-address_changes (CgInterest *interest, guint32 ifindex)
+address_changes (CgEventFilter *interest, guint32 ifindex)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWADDR, 0);
@@ -73,7 +73,7 @@ address_changes (CgInterest *interest, guint32 ifindex)
 static void
 a_tunnel_is_followed_through_its_life (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
   g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
@@ -90,7 +90,7 @@ a_tunnel_is_followed_through_its_life (void)
 static void
 other_interfaces_do_not_concern_us_but_loopback_does (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
   g_assert_cmpint (link_changes (interest, RTM_DELLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
@@ -102,7 +102,7 @@ other_interfaces_do_not_concern_us_but_loopback_does (void)
 static void
 what_a_bridge_says_of_a_port_does_not_concern_us (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
   Message space;
   struct nlmsghdr *message = start (&space, RTM_DELLINK, 0);
@@ -118,11 +118,11 @@ static void
 every_interface_may_be_one_that_is_not_known (void)
 {
   static const char *const names[] = {CG_ANY_INTERFACE, NULL}, *const none[] = {NULL};
-  g_autoptr (CgInterest) interest = interest_new ();
-  cg_interest_set_interfaces (interest, names);
+  g_autoptr (CgEventFilter) interest = interest_new ();
+  cg_event_filter_set_interfaces (interest, names);
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_TUNNEL);
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_TUNNEL);
-  cg_interest_set_interfaces (interest, none);
+  cg_event_filter_set_interfaces (interest, none);
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_NONE);
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
 }
@@ -131,17 +131,17 @@ static void
 one_that_stays_keeps_its_index (void)
 {
   static const char *const more[] = {"wg0", "wg1", NULL}, *const less[] = {"wg1", NULL};
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   link_changes (interest, RTM_NEWLINK, 7, "wg0");
-  g_assert_true (cg_interest_set_interfaces (interest, more));
+  g_assert_true (cg_event_filter_set_interfaces (interest, more));
   g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
-  g_assert_false (cg_interest_set_interfaces (interest, more));
-  g_assert_false (cg_interest_set_interfaces (interest, less));
+  g_assert_false (cg_event_filter_set_interfaces (interest, more));
+  g_assert_false (cg_event_filter_set_interfaces (interest, less));
   g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
-rule_changes (CgInterest *interest, guint8 protocol, guint32 port)
+rule_changes (CgEventFilter *interest, guint8 protocol, guint32 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_DELRULE, port);
@@ -155,7 +155,7 @@ rule_changes (CgInterest *interest, guint8 protocol, guint32 port)
 static void
 rules_of_ours_that_others_touch (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OTHERS), ==, CG_CONCERN_LOSS);
   g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, 0), ==, CG_CONCERN_LOSS);
   g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OWN), ==, CG_CONCERN_NONE);
@@ -163,7 +163,7 @@ rules_of_ours_that_others_touch (void)
 }
 
 static CgConcern
-route_changes (CgInterest *interest, guint8 protocol, guint32 table, guint32 port)
+route_changes (CgEventFilter *interest, guint8 protocol, guint32 table, guint32 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWROUTE, port);
@@ -177,7 +177,7 @@ route_changes (CgInterest *interest, guint8 protocol, guint32 table, guint32 por
 static void
 routes_of_ours_and_in_our_tables (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 254, OTHERS), ==, CG_CONCERN_NONE);
   g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OTHERS), ==, CG_CONCERN_LOSS);
   g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OWN), ==, CG_CONCERN_NONE);
@@ -191,18 +191,18 @@ routes_of_ours_and_in_our_tables (void)
 static void
 addresses_of_any_interface_while_there_is_a_guard (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
-  cg_interest_set_machine (interest, TRUE, FALSE);
+  cg_event_filter_set_machine (interest, TRUE, FALSE);
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_CHECK);
   link_changes (interest, RTM_NEWLINK, 7, "wg0");
   g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
-  cg_interest_set_machine (interest, FALSE, FALSE);
+  cg_event_filter_set_machine (interest, FALSE, FALSE);
   g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
-tunnel_of_another_comes (CgInterest *interest, const char *kind, guint16 port)
+tunnel_of_another_comes (CgEventFilter *interest, const char *kind, guint16 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWLINK, OTHERS);
@@ -222,9 +222,9 @@ tunnel_of_another_comes (CgInterest *interest, const char *kind, guint16 port)
 static void
 tunnels_that_unwrap_udp_while_there_is_a_guard (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_NONE);
-  cg_interest_set_machine (interest, TRUE, FALSE);
+  cg_event_filter_set_machine (interest, TRUE, FALSE);
   g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_CHECK);
   g_assert_cmpint (tunnel_of_another_comes (interest, "dummy", 4789), ==, CG_CONCERN_NONE);
   g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 9, "other"), ==, CG_CONCERN_NONE);
@@ -234,11 +234,11 @@ tunnels_that_unwrap_udp_while_there_is_a_guard (void)
 static void
 routes_of_the_machine_while_there_is_a_bypass (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
-  cg_interest_set_machine (interest, TRUE, FALSE);
+  g_autoptr (CgEventFilter) interest = interest_new ();
+  cg_event_filter_set_machine (interest, TRUE, FALSE);
   g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
                    CG_CONCERN_NONE);
-  cg_interest_set_machine (interest, TRUE, TRUE);
+  cg_event_filter_set_machine (interest, TRUE, TRUE);
   g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
                    CG_CONCERN_CHECK);
   g_assert_cmpint (route_changes (interest, RTPROT_DHCP, 77, OTHERS), ==, CG_CONCERN_NONE);
@@ -247,7 +247,7 @@ routes_of_the_machine_while_there_is_a_bypass (void)
 }
 
 static CgConcern
-filter_changes (CgInterest *interest, int ifindex, guint16 what, guint32 own)
+filter_changes (CgEventFilter *interest, int ifindex, guint16 what, guint32 own)
 {
   Message space;
   CgCulprit culprit;
@@ -256,13 +256,13 @@ filter_changes (CgInterest *interest, int ifindex, guint16 what, guint32 own)
   header->ncm_family = AF_INET;
   mnl_attr_put_u32 (message, NETCONFA_IFINDEX, (guint32) ifindex);
   mnl_attr_put_u32 (message, what, 1);
-  return cg_interest_in_route (interest, message, own, &culprit);
+  return cg_event_filter_in_route (interest, message, own, &culprit);
 }
 
 static void
 the_reverse_path_filter (void)
 {
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   link_changes (interest, RTM_NEWLINK, 7, "wg0");
   g_assert_cmpint (filter_changes (interest, 7, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
   g_assert_cmpint (filter_changes (interest, -1, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
@@ -281,7 +281,7 @@ nft_says (guint8 type, const char *table, guint32 port, CgCulprit *culprit)
     mnl_attr_put_strz (message, NFTA_GEN_PROC_NAME, "rogue");
   else
     mnl_attr_put_strz (message, CG_NFT_TABLE, table);
-  return cg_interest_in_nft (message, OWN, culprit);
+  return cg_event_filter_in_nft (message, OWN, culprit);
 }
 
 static void
@@ -314,7 +314,7 @@ firewall_says (guint8 type, guint8 family, const char *table, const char *chain,
   header->nfgen_family = family;
   mnl_attr_put_strz (message, CG_NFT_TABLE, table);
   mnl_attr_put_strz (message, NFTA_RULE_CHAIN, chain); /* of an element, the name of its set */
-  CgConcern concern = cg_interest_in_nft (message, OWN, &culprit);
+  CgConcern concern = cg_event_filter_in_nft (message, OWN, &culprit);
   g_assert_cmpuint (culprit.port, ==, 0); /* a firewall may do as it likes */
   return concern;
 }
@@ -346,13 +346,13 @@ what_is_too_short_concerns_us (void)
   static const guint16 types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_NEWADDR,
                                   RTM_DELADDR,  RTM_NEWRULE,  RTM_DELRULE,
                                   RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNETCONF};
-  g_autoptr (CgInterest) interest = interest_new ();
+  g_autoptr (CgEventFilter) interest = interest_new ();
   CgCulprit culprit;
   Message space;
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
     g_assert_cmpint (hear (interest, start (&space, types[i], OTHERS)), !=, CG_CONCERN_NONE);
   struct nlmsghdr *message = start (&space, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, OTHERS);
-  g_assert_cmpint (cg_interest_in_nft (message, OWN, &culprit), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (cg_event_filter_in_nft (message, OWN, &culprit), ==, CG_CONCERN_LOSS);
   g_assert_cmpint (hear (interest, start (&space, RTM_NEWNEIGH, OTHERS)), ==, CG_CONCERN_NONE);
 }
 
@@ -360,19 +360,19 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/interest/tunnel", a_tunnel_is_followed_through_its_life);
-  g_test_add_func ("/interest/others", other_interfaces_do_not_concern_us_but_loopback_does);
-  g_test_add_func ("/interest/bridge", what_a_bridge_says_of_a_port_does_not_concern_us);
-  g_test_add_func ("/interest/any", every_interface_may_be_one_that_is_not_known);
-  g_test_add_func ("/interest/stays", one_that_stays_keeps_its_index);
-  g_test_add_func ("/interest/rules", rules_of_ours_that_others_touch);
-  g_test_add_func ("/interest/routes", routes_of_ours_and_in_our_tables);
-  g_test_add_func ("/interest/addresses", addresses_of_any_interface_while_there_is_a_guard);
-  g_test_add_func ("/interest/unwrapping", tunnels_that_unwrap_udp_while_there_is_a_guard);
-  g_test_add_func ("/interest/main", routes_of_the_machine_while_there_is_a_bypass);
-  g_test_add_func ("/interest/reverse-path", the_reverse_path_filter);
-  g_test_add_func ("/interest/guards", guards_and_who_broke_them);
-  g_test_add_func ("/interest/checks", rules_where_a_firewall_checks_the_reverse_path);
-  g_test_add_func ("/interest/malformed", what_is_too_short_concerns_us);
+  g_test_add_func ("/event-filter/tunnel", a_tunnel_is_followed_through_its_life);
+  g_test_add_func ("/event-filter/others", other_interfaces_do_not_concern_us_but_loopback_does);
+  g_test_add_func ("/event-filter/bridge", what_a_bridge_says_of_a_port_does_not_concern_us);
+  g_test_add_func ("/event-filter/any", every_interface_may_be_one_that_is_not_known);
+  g_test_add_func ("/event-filter/stays", one_that_stays_keeps_its_index);
+  g_test_add_func ("/event-filter/rules", rules_of_ours_that_others_touch);
+  g_test_add_func ("/event-filter/routes", routes_of_ours_and_in_our_tables);
+  g_test_add_func ("/event-filter/addresses", addresses_of_any_interface_while_there_is_a_guard);
+  g_test_add_func ("/event-filter/unwrapping", tunnels_that_unwrap_udp_while_there_is_a_guard);
+  g_test_add_func ("/event-filter/main", routes_of_the_machine_while_there_is_a_bypass);
+  g_test_add_func ("/event-filter/reverse-path", the_reverse_path_filter);
+  g_test_add_func ("/event-filter/guards", guards_and_who_broke_them);
+  g_test_add_func ("/event-filter/checks", rules_where_a_firewall_checks_the_reverse_path);
+  g_test_add_func ("/event-filter/malformed", what_is_too_short_concerns_us);
   return g_test_run ();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "interest.h"
+#include "event-filter.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "facts.h"
-#include "guard.h"
 #include "firewall.h"
+#include "guard.h"
 #include "netlink.h"
 
 typedef struct {
@@ -20,25 +20,25 @@ typedef struct {
   guint32 ifindex; /* 0 if there is none of that name */
 } Interface;
 
-struct CgInterest {
+struct CgEventFilter {
   GArray *interfaces; /* Interface */
   GArray *tables;     /* guint32 */
   gboolean has_guard, has_bypass;
 };
 
-CgInterest *
-cg_interest_new (void)
+CgEventFilter *
+cg_event_filter_new (void)
 {
   static const char *const none[] = {NULL};
-  CgInterest *interest = g_new0 (CgInterest, 1);
+  CgEventFilter *interest = g_new0 (CgEventFilter, 1);
   interest->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
   interest->tables = g_array_new (FALSE, TRUE, sizeof (guint32));
-  cg_interest_set_interfaces (interest, none);
+  cg_event_filter_set_interfaces (interest, none);
   return interest;
 }
 
 void
-cg_interest_free (CgInterest *interest)
+cg_event_filter_free (CgEventFilter *interest)
 {
   g_array_unref (interest->interfaces);
   g_array_unref (interest->tables);
@@ -68,7 +68,7 @@ append_interface (GArray *interfaces, const GArray *before, const char *name)
 }
 
 gboolean
-cg_interest_set_interfaces (CgInterest *interest, const char *const *names)
+cg_event_filter_set_interfaces (CgEventFilter *interest, const char *const *names)
 {
   g_autoptr (GArray) before = g_steal_pointer (&interest->interfaces);
   interest->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
@@ -90,7 +90,7 @@ has_table (const GArray *tables, guint32 table)
 }
 
 gboolean
-cg_interest_set_tables (CgInterest *interest, const guint32 *tables, gsize n)
+cg_event_filter_set_tables (CgEventFilter *interest, const guint32 *tables, gsize n)
 {
   gboolean is_new = FALSE;
   for (gsize i = 0; i < n; i++)
@@ -102,14 +102,14 @@ cg_interest_set_tables (CgInterest *interest, const guint32 *tables, gsize n)
 }
 
 void
-cg_interest_set_machine (CgInterest *interest, gboolean has_guard, gboolean has_bypass)
+cg_event_filter_set_machine (CgEventFilter *interest, gboolean has_guard, gboolean has_bypass)
 {
   interest->has_guard = has_guard;
   interest->has_bypass = has_bypass;
 }
 
 void
-cg_interest_refresh (CgInterest *interest)
+cg_event_filter_refresh (CgEventFilter *interest)
 {
   for (guint i = 0; i < interest->interfaces->len; i++) {
     Interface *interface = &g_array_index (interest->interfaces, Interface, i);
@@ -134,7 +134,7 @@ find_attribute (const struct nlmsghdr *message,
 }
 
 static gboolean
-is_any (const CgInterest *interest)
+is_any (const CgEventFilter *interest)
 {
   return find_interface (interest->interfaces, CG_ANY_INTERFACE) != NULL;
 }
@@ -150,7 +150,7 @@ has_udp_port (const struct nlmsghdr *message)
 /* A name of ours that another index has now, or an index of ours that has another name now or is
  * gone. */
 static CgConcern
-link_concern (CgInterest *interest, const struct nlmsghdr *message)
+link_concern (CgEventFilter *interest, const struct nlmsghdr *message)
 {
   const struct ifinfomsg *header = mnl_nlmsg_get_payload (message);
   if (header->ifi_family != AF_UNSPEC)
@@ -175,7 +175,7 @@ link_concern (CgInterest *interest, const struct nlmsghdr *message)
 }
 
 static gboolean
-has_index (const CgInterest *interest, guint32 ifindex)
+has_index (const CgEventFilter *interest, guint32 ifindex)
 {
   for (guint i = 0; i < interest->interfaces->len; i++)
     if (g_array_index (interest->interfaces, Interface, i).ifindex == ifindex)
@@ -184,7 +184,7 @@ has_index (const CgInterest *interest, guint32 ifindex)
 }
 
 static CgConcern
-address_concern (const CgInterest *interest, const struct nlmsghdr *message)
+address_concern (const CgEventFilter *interest, const struct nlmsghdr *message)
 {
   const struct ifaddrmsg *header = mnl_nlmsg_get_payload (message);
   if (has_index (interest, header->ifa_index) || is_any (interest))
@@ -195,7 +195,7 @@ address_concern (const CgInterest *interest, const struct nlmsghdr *message)
 /* A reverse path filter of a tunnel, or of all interfaces. What is written to /proc/sys is nobody's
  * message: as long as a run of ours is under way it is taken for ours. */
 static CgConcern
-filter_concern (const CgInterest *interest, const struct nlmsghdr *message, guint32 own)
+filter_concern (const CgEventFilter *interest, const struct nlmsghdr *message, guint32 own)
 {
   const gsize size = sizeof (struct netconfmsg);
   const struct nlattr *ifindex = find_attribute (message, size, NETCONFA_IFINDEX, MNL_TYPE_U32);
@@ -217,7 +217,7 @@ rule_concern (const struct nlmsghdr *message)
 
 /* A route of somebody else in a table of ours would be a way out. */
 static CgConcern
-route_concern (const CgInterest *interest, const struct nlmsghdr *message)
+route_concern (const CgEventFilter *interest, const struct nlmsghdr *message)
 {
   const struct rtmsg *header = mnl_nlmsg_get_payload (message);
   const struct nlattr *attribute =
@@ -244,7 +244,7 @@ static const struct Kind {
 };
 
 static CgConcern
-concern_by_type (CgInterest *interest, const struct nlmsghdr *message, guint32 own)
+concern_by_type (CgEventFilter *interest, const struct nlmsghdr *message, guint32 own)
 {
   const guint16 type = message->nlmsg_type;
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
@@ -283,10 +283,10 @@ blame (CgConcern concern, const struct nlmsghdr *message, guint32 own, CgCulprit
 }
 
 CgConcern
-cg_interest_in_route (CgInterest *interest,
-                      const struct nlmsghdr *message,
-                      guint32 own,
-                      CgCulprit *culprit)
+cg_event_filter_in_route (CgEventFilter *interest,
+                          const struct nlmsghdr *message,
+                          guint32 own,
+                          CgCulprit *culprit)
 {
   return blame (concern_by_type (interest, message, own), message, own, culprit);
 }
@@ -316,7 +316,7 @@ is_about_check (const struct nlmsghdr *message, const char *table)
 }
 
 CgConcern
-cg_interest_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culprit)
+cg_event_filter_in_nft (const struct nlmsghdr *message, guint32 own, CgCulprit *culprit)
 {
   if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
     return CG_CONCERN_NONE;
