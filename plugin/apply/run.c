@@ -3,7 +3,7 @@
 
 #include "bad-users-confine.h"
 #include "bad-users.h"
-#include "follow.h"
+#include "unit-activation.h"
 #include "gather.h"
 #include "last-good.h"
 #include "resolve.h"
@@ -137,7 +137,7 @@ cg_end_run (const CgOptions *options,
     cg_lock_release (*lock); /* systemd may run us again in what we ask it to do */
   *lock = CG_NO_LOCK;
   if (follow && !options->dry_run)
-    cg_follow (options, config, names);
+    cg_unit_activation_run (options, config, names);
 }
 
 void

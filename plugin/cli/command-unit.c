@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "follow.h"
 #include "records.h"
 #include "resolve.h"
+#include "unit-activation.h"
 
 /* A unit that we cannot confine must not start. */
 static int
@@ -158,7 +158,7 @@ start_gateway (const CgOptions *options, const char *name)
   const CgGateway *gateway = config ? find_gateway (config, name, &error) : NULL;
   if (!gateway)
     return refuse (error);
-  guint32 ifindex = cg_follow_tunnel (options, config, gateway, &error);
+  guint32 ifindex = cg_unit_activation_tunnel (options, config, gateway, &error);
   if (error)
     return refuse (error);
   if (gateway->on_down == CG_ON_DOWN_STOP && !ifindex) {
@@ -174,9 +174,9 @@ start_gateway (const CgOptions *options, const char *name)
     return refuse (error);
   cg_lock_release (lock);
   lock = CG_NO_LOCK;
-  g_autoptr (GPtrArray) services = cg_follow_services (gateway, options->runtime_dir);
+  g_autoptr (GPtrArray) services = cg_unit_activation_services (gateway, options->runtime_dir);
   if (gateway->on_down == CG_ON_DOWN_STOP)
-    cg_follow_queue (TRUE, services);
+    cg_unit_activation_queue (TRUE, services);
   return CG_EXIT_DONE;
 }
 
@@ -188,7 +188,7 @@ who_stops (const CgOptions *options, const CgConfig *config, const CgGateway *ga
   g_autoptr (GError) error = NULL;
   g_autofree char *then = cg_record_get (options->runtime_dir, CG_RECORD_TUNNEL, gateway->name);
   g_autofree char *now =
-      g_strdup_printf ("%u", cg_follow_tunnel (options, config, gateway, &error));
+      g_strdup_printf ("%u", cg_unit_activation_tunnel (options, config, gateway, &error));
   if (g_str_equal (now, CG_NO_TUNNEL) || g_strcmp0 (then, now) != 0)
     return CG_STOPPED_BY_TUNNEL;
   gboolean with_tunnel = gateway->tunnel_unit && cg_service_is_stopping (gateway->tunnel_unit);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "follow.h"
+#include "unit-activation.h"
 
 #include "gather.h"
 #include "plan.h"
@@ -15,24 +15,24 @@ stays (const CgGateway *gateway)
   return !unit || (cg_service_is_running (unit) && !cg_service_is_stopping (unit));
 }
 
-CgFollow
-cg_follow_decide (const CgTunnel *tunnel)
+CgUnitActivation
+cg_unit_activation_decide (const CgTunnel *tunnel)
 {
   const CgGateway *gateway = tunnel->gateway;
   const CgServiceFact *unit = gateway->unit;
   if (!unit || gateway->on_down != CG_ON_DOWN_STOP || !cg_service_is_loaded (unit) || unit->job)
-    return CG_FOLLOW_NOTHING;
+    return CG_UNIT_ACTIVATION_NOTHING;
   gboolean is_up = cg_plan_is_up (tunnel);
   if (g_strcmp0 (unit->active_state, "active") == 0)
-    return is_up ? CG_FOLLOW_NOTHING : CG_FOLLOW_STOP;
+    return is_up ? CG_UNIT_ACTIVATION_NOTHING : CG_UNIT_ACTIVATION_STOP;
   if (cg_service_is_running (unit)) /* it is on its way */
-    return CG_FOLLOW_NOTHING;
+    return CG_UNIT_ACTIVATION_NOTHING;
   gboolean start = is_up && stays (gateway) && !gateway->by_hand;
-  return start ? CG_FOLLOW_START : CG_FOLLOW_NOTHING;
+  return start ? CG_UNIT_ACTIVATION_START : CG_UNIT_ACTIVATION_NOTHING;
 }
 
 void
-cg_follow_queue (gboolean start, const GPtrArray *units)
+cg_unit_activation_queue (gboolean start, const GPtrArray *units)
 {
   if (units->len == 0)
     return;
@@ -68,7 +68,7 @@ have_units (const CgConfig *config)
 }
 
 void
-cg_follow (const CgOptions *options, const CgConfig *config, const char *const *names)
+cg_unit_activation_run (const CgOptions *options, const CgConfig *config, const char *const *names)
 {
   if (!have_units (config))
     return;
@@ -83,28 +83,30 @@ cg_follow (const CgOptions *options, const CgConfig *config, const char *const *
     const CgTunnel *tunnel = &g_array_index (facts->tunnels, CgTunnel, i);
     if (*names && !g_strv_contains (names, tunnel->gateway->name))
       continue;
-    CgFollow what = cg_follow_decide (tunnel);
-    if (what == CG_FOLLOW_START && cg_config_find_bad (config, tunnel->gateway->name))
+    CgUnitActivation what = cg_unit_activation_decide (tunnel);
+    if (what == CG_UNIT_ACTIVATION_START && cg_config_find_bad (config, tunnel->gateway->name))
       continue; /* which is refused until the file is mended */
     /* the tunnel may be back when the unit has stopped: it was not the administrator all the same
      */
-    if (what == CG_FOLLOW_STOP && !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL,
-                                                  tunnel->gateway->name, CG_NO_TUNNEL, &error)) {
+    if (what == CG_UNIT_ACTIVATION_STOP &&
+        !cg_record_set (options->runtime_dir, CG_RECORD_TUNNEL, tunnel->gateway->name, CG_NO_TUNNEL,
+                        &error)) {
       g_warning ("%s", error->message);
       g_clear_error (&error);
     }
-    if (what != CG_FOLLOW_NOTHING)
-      g_ptr_array_add (what == CG_FOLLOW_START ? starting : stopping, tunnel->gateway->unit->name);
+    if (what != CG_UNIT_ACTIVATION_NOTHING)
+      g_ptr_array_add (what == CG_UNIT_ACTIVATION_START ? starting : stopping,
+                       tunnel->gateway->unit->name);
   }
-  cg_follow_queue (FALSE, stopping);
-  cg_follow_queue (TRUE, starting);
+  cg_unit_activation_queue (FALSE, stopping);
+  cg_unit_activation_queue (TRUE, starting);
 }
 
 guint32
-cg_follow_tunnel (const CgOptions *options,
-                  const CgConfig *config,
-                  const CgGateway *gateway,
-                  GError **error)
+cg_unit_activation_tunnel (const CgOptions *options,
+                           const CgConfig *config,
+                           const CgGateway *gateway,
+                           GError **error)
 {
   g_autoptr (CgFacts) facts = look (options, config, error);
   for (guint i = 0; facts && i < facts->tunnels->len; i++) {
@@ -128,7 +130,7 @@ is_to_start (const CgServiceFact *fact, const char *runtime_dir)
 }
 
 GPtrArray *
-cg_follow_services (const CgGateway *gateway, const char *runtime_dir)
+cg_unit_activation_services (const CgGateway *gateway, const char *runtime_dir)
 {
   GPtrArray *names = g_ptr_array_new ();
   for (guint i = 0; i < gateway->found->len; i++) {
