@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "event-filter.h"
+#include "fast-restore.h"
 #include "removed.h"
-#include "repair.h"
 #include "resolve.h"
 #include "run.h"
 
@@ -188,7 +188,7 @@ cg_monitor_run (gpointer data, GVariant **report)
     return cg_fail (error);
   gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
   if (run->is_loss && they_count)
-    cg_repair (run->options, run->shelf, run->answers);
+    cg_fast_restore (run->options, run->shelf, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
   g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))

@@ -27,6 +27,6 @@ typedef struct {
 
 /* A run over all gateways but those that were released by hand, as a CgWork: the same as
  * "custom-gateway reapply", but that a gateway whose file is bad stays in force as it was, and that
- * what was lost is back before anybody is asked (repair.h). data is a CgMonitorRun.
+ * what was lost is back before anybody is asked (fast-restore.h). data is a CgMonitorRun.
  * Returns an exit status of custom-gateway(8). */
 int cg_monitor_run (gpointer data, GVariant **report);

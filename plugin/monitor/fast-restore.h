@@ -18,7 +18,7 @@
  * and everything else, is for the second half.
  *
  * To be called under the lock, and with answers that count (cg_answers_count()). */
-void cg_repair (const CgOptions *options, GVariant *shelf, GVariant *answers);
+void cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers);
 
 /* Leaves of a change's operations those that the first half does. Pure. */
-void cg_repair_choose (GArray *ops);
+void cg_fast_restore_choose (GArray *ops);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "repair.h"
+#include "fast-restore.h"
 
 #include "commit.h"
 #include "gather.h"
@@ -22,7 +22,7 @@ closes (const CgOp *op)
 }
 
 void
-cg_repair_choose (GArray *ops)
+cg_fast_restore_choose (GArray *ops)
 {
   guint kept = 0;
   for (guint i = 0; i < ops->len; i++) {
@@ -76,7 +76,7 @@ put_back (const CgOptions *options,
   g_autoptr (CgScope) scope = cg_scope_new (facts, all);
   g_autoptr (CgPlan) plan = cg_plan_new (facts, left_out);
   g_autoptr (GArray) ops = cg_diff (plan, facts, scope);
-  cg_repair_choose (ops);
+  cg_fast_restore_choose (ops);
   if (*left_out && cg_facts_guard_by_uid (facts))
     leave_table (ops);
   if (ops->len > 0)
@@ -85,7 +85,7 @@ put_back (const CgOptions *options,
 }
 
 void
-cg_repair (const CgOptions *options, GVariant *shelf, GVariant *answers)
+cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers)
 {
   g_autoptr (CgConfig) config = cg_shelf_load (shelf, options->config_dir, cg_user_lookup);
   cg_profiles_add (config, "", cg_user_lookup);

@@ -3,7 +3,7 @@
 /* What the first half of a repair does of all that there is to be done. That it lets no packet out
  * is shown in test-order.c. */
 
-#include "repair.h"
+#include "fast-restore.h"
 
 #include "diff.h"
 
@@ -17,7 +17,7 @@ it_closes_and_does_nothing_else (void)
       op.guard.work = CG_GUARD_SET;
     g_array_append_val (ops, op);
   }
-  cg_repair_choose (ops);
+  cg_fast_restore_choose (ops);
   g_assert_cmpuint (ops->len, ==, 3);
   g_assert_cmpint (g_array_index (ops, CgOp, 0).step, ==, CG_STEP_ADD_PROHIBIT);
   g_assert_cmpint (g_array_index (ops, CgOp, 1).step, ==, CG_STEP_ADD_RULE);
@@ -44,7 +44,7 @@ guard (gconstpointer data)
   g_autoptr (GArray) ops = g_array_new (FALSE, TRUE, sizeof (CgOp));
   const CgOp op = {.step = CG_STEP_GUARD, .guard = test->op};
   g_array_append_val (ops, op);
-  cg_repair_choose (ops);
+  cg_fast_restore_choose (ops);
   g_assert_cmpuint (ops->len, ==, test->chosen);
 }
 
@@ -52,9 +52,9 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/repair/closes", it_closes_and_does_nothing_else);
+  g_test_add_func ("/fast-restore/closes", it_closes_and_does_nothing_else);
   for (gsize i = 0; i < G_N_ELEMENTS (guard_cases); i++) {
-    g_autofree char *path = g_strconcat ("/repair/guard/", guard_cases[i].name, NULL);
+    g_autofree char *path = g_strconcat ("/fast-restore/guard/", guard_cases[i].name, NULL);
     g_test_add_data_func (path, &guard_cases[i], guard);
   }
   return g_test_run ();
