@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 
-#include "answers.h"
 #include "commit.h"
 #include "gather.h"
 #include "previous-addresses.h"
 #include "records.h"
 #include "resolvconf-remount.h"
+#include "resolve-cache.h"
 #include "stray-run.h"
 #include "subuids.h"
 #include "warnings.h"
@@ -267,7 +267,7 @@ apply_once (const CgOptions *options,
   cg_unguarded_clear (unguarded);
   unguarded->no_bpf = g_strdup (no_bpf);
   if (ops->len > 0 && !options->keeps_answers)
-    cg_answers_outdate (options->runtime_dir);
+    cg_resolve_cache_outdate (options->runtime_dir);
   gboolean done = cg_commit (netlink, ops, options->runtime_dir, unguarded, error);
   if (!done && !g_error_matches (*error, CG_ERROR, CG_ERROR_ABSENT)) {
     *again = TRUE;

@@ -11,7 +11,7 @@ typedef struct {
   const char *state_dir; /* NULL: bad files are only told of, see last-good.h and bad-users.h */
   gboolean dry_run;
   gboolean json;
-  gboolean keeps_answers; /* of the monitor, which vouches for them itself: see answers.h */
+  gboolean keeps_answers; /* of the monitor, which vouches for them itself: see resolve-cache.h */
 } CgOptions;
 
 typedef enum {

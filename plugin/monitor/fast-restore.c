@@ -89,7 +89,7 @@ cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers)
 {
   g_autoptr (CgConfig) config = cg_shelf_load (shelf, options->config_dir, cg_user_lookup);
   cg_profiles_add (config, "", cg_user_lookup);
-  g_autoptr (GPtrArray) left_out = cg_answers_recall (answers, config);
+  g_autoptr (GPtrArray) left_out = cg_resolve_cache_recall (answers, config);
   add_released (config, options->runtime_dir, left_out);
   g_autoptr (GError) error = NULL;
   if (!put_back (options, config, (const char *const *) left_out->pdata, &error))

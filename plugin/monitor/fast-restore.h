@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "answers.h"
 #include "apply.h"
+#include "resolve-cache.h"
 
 /* The first half of a monitor's run that answers a loss, before anybody is asked.
  *
@@ -17,7 +17,7 @@
  * than none. One that stands as we wrote it is left alone, since it may know better. What fails,
  * and everything else, is for the second half.
  *
- * To be called under the lock, and with answers that count (cg_answers_count()). */
+ * To be called under the lock, and with answers that count (cg_resolve_cache_count()). */
 void cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers);
 
 /* Leaves of a change's operations those that the first half does. Pure. */

@@ -165,7 +165,7 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@" CG_ANSWERS "@aay@aubbbbms)", &monitor->shelf,
+  g_variant_get (report, "(@" CG_SHELF "@" CG_RESOLVE_CACHE "@aay@aubbbbms)", &monitor->shelf,
                  &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &has_guard,
                  &has_bypass, &failure);
   tell_of_failure (monitor, g_steal_pointer (&failure));
@@ -283,7 +283,7 @@ static gboolean
 is_to_be_cut (const Monitor *monitor, gint64 now)
 {
   return monitor->worker.pid && !monitor->is_cut && !monitor->is_over && monitor->loss.due <= now &&
-         cg_answers_count (monitor->answers, monitor->options->runtime_dir);
+         cg_resolve_cache_count (monitor->answers, monitor->options->runtime_dir);
 }
 
 /* Whatever it was to do, the next one does: each looks at everything. */
@@ -386,7 +386,7 @@ cg_monitor_loop (const CgOptions *options)
   g_auto (Monitor) monitor = {
       .options = options,
       .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
-      .answers = g_variant_ref_sink (cg_answers_none ()),
+      .answers = g_variant_ref_sink (cg_resolve_cache_none ()),
       .tunnel = cg_backoff_new (),
       .loss = cg_backoff_new (),
       .check = cg_backoff_new (),

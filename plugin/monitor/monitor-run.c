@@ -82,9 +82,9 @@ report_new (const CgConfig *config, const Findings *found)
     has_bypass = has_bypass || (gateway->guard != CG_GUARD_NO && gateway->bypass->len > 0);
   }
   g_autofree char *why = found->error ? g_utf8_make_valid (found->error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "@" CG_ANSWERS "aayaubbbbms)", found->shelf, found->answers,
-                        &interfaces, &tables, found->was_read, found->is_complete, has_guard,
-                        has_bypass, why);
+  return g_variant_new ("(@" CG_SHELF "@" CG_RESOLVE_CACHE "aayaubbbbms)", found->shelf,
+                        found->answers, &interfaces, &tables, found->was_read, found->is_complete,
+                        has_guard, has_bypass, why);
 }
 
 /* The monitor is to know when nothing but others' answers are waited for. */
@@ -186,7 +186,7 @@ cg_monitor_run (gpointer data, GVariant **report)
     be_silent ();
   if (!cg_lock_for (run->options, &lock, &status, &error))
     return cg_fail (error);
-  gboolean they_count = cg_answers_count (run->answers, options.runtime_dir);
+  gboolean they_count = cg_resolve_cache_count (run->answers, options.runtime_dir);
   if (run->is_loss && they_count)
     cg_fast_restore (run->options, run->shelf, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
@@ -197,8 +197,8 @@ cg_monitor_run (gpointer data, GVariant **report)
   settle_removed (run, config);
   tell_faults (run, config, &status);
   g_autoptr (GVariant) answers =
-      g_variant_ref_sink (cg_answers_new (config, they_count ? run->answers : NULL));
-  cg_answers_vouch (answers, options.runtime_dir);
+      g_variant_ref_sink (cg_resolve_cache_new (config, they_count ? run->answers : NULL));
+  cg_resolve_cache_vouch (answers, options.runtime_dir);
   cg_block_bad_users (&options, config, all, CG_APPLY);
 
   gboolean is_complete = !config->incomplete && !config->unanswered;

@@ -3,7 +3,7 @@
 /* What others said at one run, for the next one: what comes back is what was said, and of what is
  * not as it must be nothing comes back. */
 
-#include "answers.h"
+#include "resolve-cache.h"
 
 #include <glib/gstdio.h>
 
@@ -53,8 +53,8 @@ through_bytes (GVariant *answers)
 {
   g_autoptr (GVariant) sunk = g_variant_ref_sink (answers);
   g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (sunk);
-  GVariant *read =
-      g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (CG_ANSWERS), bytes, FALSE));
+  GVariant *read = g_variant_ref_sink (
+      g_variant_new_from_bytes (G_VARIANT_TYPE (CG_RESOLVE_CACHE), bytes, FALSE));
   g_assert_true (g_variant_is_normal_form (read));
   return read;
 }
@@ -65,7 +65,7 @@ static char *
 recall_text (GVariant *answers, World *world)
 {
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autoptr (GPtrArray) unknown = cg_answers_recall (answers, world->config);
+  g_autoptr (GPtrArray) unknown = cg_resolve_cache_recall (answers, world->config);
   g_assert_false (cg_config_is_complete (world->config));
   for (guint i = 0; i < world->config->gateways->len; i++) {
     const CgGateway *gateway = world->config->gateways->pdata[i];
@@ -102,7 +102,7 @@ they_come_back (void)
 {
   g_autoptr (World) world = unresolved ();
   resolve (world);
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
   assert_recalled (answers, "work tun3 10.64.0.1 fd00::1, releases: 1500 70000-70010; "
                             "home wg1, holds: 1600; ");
 }
@@ -116,7 +116,7 @@ what_is_unknown_still_holds (void)
   CgGateway *work = world->config->gateways->pdata[0];
   g_clear_pointer (&work->interface, g_free);
   work->on_down = CG_ON_DOWN_BLOCK;
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
   assert_recalled (answers, "work - 10.64.0.1 fd00::1, holds: 1500 70000-70010; "
                             "home wg1, holds: 1600; ");
 }
@@ -126,8 +126,8 @@ where_nobody_was_asked_there_are_none (void)
 {
   g_autoptr (World) world = world_new ();
   add (world, "home", HOME "DNS=10.64.0.1\n");
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
-  g_assert_false (cg_answers_count (answers, "/nonexistent"));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
+  g_assert_false (cg_resolve_cache_count (answers, "/nonexistent"));
   assert_recalled (answers, "work?; home?; ");
 }
 
@@ -138,7 +138,7 @@ a_connection_is_asked_about (void)
   g_autoptr (World) world = world_new (), again = world_new ();
   add (world, "work", "Connection=work\nUsers=1500\n")->interface = g_strdup ("tun3");
   add (again, "work", "Connection=work\nUsers=1500\n");
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
   g_autofree char *found = recall_text (answers, again);
   g_assert_cmpstr (found, ==, "work tun3, holds: 1500; ");
 }
@@ -149,7 +149,7 @@ a_stopped_gateway_has_none (void)
   g_autoptr (World) world = unresolved ();
   resolve (world);
   ((CgGateway *) world->config->gateways->pdata[0])->stopped = TRUE;
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
   assert_recalled (answers, "work?; home wg1, holds: 1600; ");
 }
 
@@ -158,11 +158,11 @@ while_systemd_is_silent_the_last_one_stays (void)
 {
   g_autoptr (World) before = unresolved (), now = unresolved ();
   resolve (before);
-  g_autoptr (GVariant) then = through_bytes (cg_answers_new (before->config, NULL));
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (now->config, then));
+  g_autoptr (GVariant) then = through_bytes (cg_resolve_cache_new (before->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (now->config, then));
   assert_recalled (answers, "work tun3 10.64.0.1 fd00::1, releases: 1500 70000-70010; "
                             "home wg1, holds: 1600; ");
-  g_autoptr (GVariant) none = through_bytes (cg_answers_new (now->config, NULL));
+  g_autoptr (GVariant) none = through_bytes (cg_resolve_cache_new (now->config, NULL));
   assert_recalled (none, "work?; home wg1, holds: 1600; ");
 }
 
@@ -171,7 +171,7 @@ one_of_a_file_that_is_gone_is_passed_over (void)
 {
   g_autoptr (World) world = unresolved (), other = world_new ();
   resolve (world);
-  g_autoptr (GVariant) answers = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) answers = through_bytes (cg_resolve_cache_new (world->config, NULL));
   add (other, "home", HOME);
   g_autofree char *found = recall_text (answers, other);
   g_assert_cmpstr (found, ==, "home wg1, holds: 1600; ");
@@ -214,7 +214,7 @@ hostile (gconstpointer data)
   const struct HostileCase *test = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) answers =
-      g_variant_parse (G_VARIANT_TYPE (CG_ANSWERS), test->answers, NULL, NULL, &error);
+      g_variant_parse (G_VARIANT_TYPE (CG_RESOLVE_CACHE), test->answers, NULL, NULL, &error);
   g_assert_no_error (error);
   assert_recalled (answers, test->recalled);
 }
@@ -226,17 +226,17 @@ they_count_until_somebody_else_acts (void)
   g_autofree char *mark = g_build_filename (directory, "answers", NULL);
   g_autoptr (World) world = unresolved ();
   resolve (world);
-  g_autoptr (GVariant) first = through_bytes (cg_answers_new (world->config, NULL));
+  g_autoptr (GVariant) first = through_bytes (cg_resolve_cache_new (world->config, NULL));
   g_usleep (10); /* they are numbered by the clock */
-  g_autoptr (GVariant) second = through_bytes (cg_answers_new (world->config, NULL));
-  g_assert_false (cg_answers_count (first, directory));
-  cg_answers_vouch (first, directory);
-  g_assert_true (cg_answers_count (first, directory));
-  cg_answers_vouch (second, directory);
-  g_assert_false (cg_answers_count (first, directory));
-  g_assert_true (cg_answers_count (second, directory));
-  cg_answers_outdate (directory);
-  g_assert_false (cg_answers_count (second, directory));
+  g_autoptr (GVariant) second = through_bytes (cg_resolve_cache_new (world->config, NULL));
+  g_assert_false (cg_resolve_cache_count (first, directory));
+  cg_resolve_cache_vouch (first, directory);
+  g_assert_true (cg_resolve_cache_count (first, directory));
+  cg_resolve_cache_vouch (second, directory);
+  g_assert_false (cg_resolve_cache_count (first, directory));
+  g_assert_true (cg_resolve_cache_count (second, directory));
+  cg_resolve_cache_outdate (directory);
+  g_assert_false (cg_resolve_cache_count (second, directory));
   g_assert_cmpint (g_unlink (mark), ==, -1);
   g_assert_cmpint (g_rmdir (directory), ==, 0);
 }
@@ -245,14 +245,14 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/answers/come-back", they_come_back);
-  g_test_add_func ("/answers/unknown-interface", what_is_unknown_still_holds);
-  g_test_add_func ("/answers/nobody-was-asked", where_nobody_was_asked_there_are_none);
-  g_test_add_func ("/answers/connection", a_connection_is_asked_about);
-  g_test_add_func ("/answers/stopped", a_stopped_gateway_has_none);
-  g_test_add_func ("/answers/silent", while_systemd_is_silent_the_last_one_stays);
-  g_test_add_func ("/answers/gone", one_of_a_file_that_is_gone_is_passed_over);
-  g_test_add_func ("/answers/count", they_count_until_somebody_else_acts);
-  ADD_CASES ("/answers/hostile", hostile_cases, hostile);
+  g_test_add_func ("/resolve-cache/come-back", they_come_back);
+  g_test_add_func ("/resolve-cache/unknown-interface", what_is_unknown_still_holds);
+  g_test_add_func ("/resolve-cache/nobody-was-asked", where_nobody_was_asked_there_are_none);
+  g_test_add_func ("/resolve-cache/connection", a_connection_is_asked_about);
+  g_test_add_func ("/resolve-cache/stopped", a_stopped_gateway_has_none);
+  g_test_add_func ("/resolve-cache/silent", while_systemd_is_silent_the_last_one_stays);
+  g_test_add_func ("/resolve-cache/gone", one_of_a_file_that_is_gone_is_passed_over);
+  g_test_add_func ("/resolve-cache/count", they_count_until_somebody_else_acts);
+  ADD_CASES ("/resolve-cache/hostile", hostile_cases, hostile);
   return g_test_run ();
 }

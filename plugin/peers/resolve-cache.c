@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "answers.h"
+#include "resolve-cache.h"
 
 #include <glib/gstdio.h>
 
@@ -68,16 +68,16 @@ entry_new (const CgGateway *gateway)
 }
 
 GVariant *
-cg_answers_none (void)
+cg_resolve_cache_none (void)
 {
-  return g_variant_new (CG_ANSWERS, (gint64) 0, NULL);
+  return g_variant_new (CG_RESOLVE_CACHE, (gint64) 0, NULL);
 }
 
 GVariant *
-cg_answers_new (const CgConfig *config, GVariant *before)
+cg_resolve_cache_new (const CgConfig *config, GVariant *before)
 {
   if (!leaves_something_to_others (config))
-    return cg_answers_none ();
+    return cg_resolve_cache_none ();
   GVariantBuilder entries;
   g_variant_builder_init (&entries, G_VARIANT_TYPE ("a" ENTRY));
   for (guint i = 0; i < config->gateways->len; i++) {
@@ -151,7 +151,7 @@ is_in_conflict (const CgConfig *config, guint number)
 }
 
 GPtrArray *
-cg_answers_recall (GVariant *answers, CgConfig *config)
+cg_resolve_cache_recall (GVariant *answers, CgConfig *config)
 {
   GPtrArray *unknown = g_ptr_array_new ();
   config->incomplete = TRUE;
@@ -183,7 +183,7 @@ number_text (GVariant *answers)
 }
 
 void
-cg_answers_vouch (GVariant *answers, const char *runtime_dir)
+cg_resolve_cache_vouch (GVariant *answers, const char *runtime_dir)
 {
   g_autofree char *path = mark_path (runtime_dir);
   g_autofree char *text = number_text (answers);
@@ -194,14 +194,14 @@ cg_answers_vouch (GVariant *answers, const char *runtime_dir)
 }
 
 void
-cg_answers_outdate (const char *runtime_dir)
+cg_resolve_cache_outdate (const char *runtime_dir)
 {
   g_autofree char *path = mark_path (runtime_dir);
   (void) g_unlink (path);
 }
 
 gboolean
-cg_answers_count (GVariant *answers, const char *runtime_dir)
+cg_resolve_cache_count (GVariant *answers, const char *runtime_dir)
 {
   g_autoptr (GVariant) entries = g_variant_get_child_value (answers, 1);
   if (g_variant_n_children (entries) == 0)
