@@ -5,7 +5,7 @@
 #include "gather.h"
 #include "profiles.h"
 #include "removed.h"
-#include "shelf.h"
+#include "config-copy.h"
 
 static gboolean
 closes (const CgOp *op)
@@ -87,7 +87,7 @@ put_back (const CgOptions *options,
 void
 cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers)
 {
-  g_autoptr (CgConfig) config = cg_shelf_load (shelf, options->config_dir, cg_user_lookup);
+  g_autoptr (CgConfig) config = cg_config_copy_load (shelf, options->config_dir, cg_user_lookup);
   cg_profiles_add (config, "", cg_user_lookup);
   g_autoptr (GPtrArray) left_out = cg_resolve_cache_recall (answers, config);
   add_released (config, options->runtime_dir, left_out);

@@ -165,7 +165,7 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
   g_clear_pointer (&monitor->shelf, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
-  g_variant_get (report, "(@" CG_SHELF "@" CG_RESOLVE_CACHE "@aay@aubbbbms)", &monitor->shelf,
+  g_variant_get (report, "(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "@aay@aubbbbms)", &monitor->shelf,
                  &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &has_guard,
                  &has_bypass, &failure);
   tell_of_failure (monitor, g_steal_pointer (&failure));
@@ -385,7 +385,7 @@ cg_monitor_loop (const CgOptions *options)
   g_autoptr (GError) error = NULL;
   g_auto (Monitor) monitor = {
       .options = options,
-      .shelf = g_variant_ref_sink (g_variant_new (CG_SHELF, NULL)),
+      .shelf = g_variant_ref_sink (g_variant_new (CG_CONFIG_COPY, NULL)),
       .answers = g_variant_ref_sink (cg_resolve_cache_none ()),
       .tunnel = cg_backoff_new (),
       .loss = cg_backoff_new (),

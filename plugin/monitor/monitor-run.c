@@ -25,8 +25,8 @@ static CgConfig *
 read_directory (const CgMonitorRun *run, int *status)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (CgConfig) config = cg_shelf_reload (run->shelf, run->options->config_dir,
-                                                 run->options->state_dir, cg_user_lookup, &error);
+  g_autoptr (CgConfig) config = cg_config_copy_reload (
+      run->shelf, run->options->config_dir, run->options->state_dir, cg_user_lookup, &error);
   if (!config) {
     *status = cg_fail (error);
     return NULL;
@@ -46,7 +46,7 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
   *was_read = config || !run->reload;
   if (config)
     return config;
-  config = cg_shelf_load (run->shelf, run->options->config_dir, cg_user_lookup);
+  config = cg_config_copy_load (run->shelf, run->options->config_dir, cg_user_lookup);
   if (config->bad->len > 0)
     *status = CG_EXIT_CONFIG;
   if (!*was_read)
@@ -82,7 +82,7 @@ report_new (const CgConfig *config, const Findings *found)
     has_bypass = has_bypass || (gateway->guard != CG_GUARD_NO && gateway->bypass->len > 0);
   }
   g_autofree char *why = found->error ? g_utf8_make_valid (found->error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_SHELF "@" CG_RESOLVE_CACHE "aayaubbbbms)", found->shelf,
+  return g_variant_new ("(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "aayaubbbbms)", found->shelf,
                         found->answers, &interfaces, &tables, found->was_read, found->is_complete,
                         has_guard, has_bypass, why);
 }
@@ -191,8 +191,9 @@ cg_monitor_run (gpointer data, GVariant **report)
     cg_fast_restore (run->options, run->shelf, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
-  g_autoptr (GVariant) shelf = run->reload && was_read ? g_variant_ref_sink (cg_shelf_new (config))
-                                                       : g_variant_ref (run->shelf);
+  g_autoptr (GVariant) shelf = run->reload && was_read
+                                   ? g_variant_ref_sink (cg_config_copy_new (config))
+                                   : g_variant_ref (run->shelf);
   ask (run, config);
   settle_removed (run, config);
   tell_faults (run, config, &status);

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "apply.h"
+#include "config-copy.h"
 #include "resolve-cache.h"
-#include "shelf.h"
 
 /* What a monitor's run is told, and what it tells. */
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
  * was to be; whether all is known that there is to know (if not, a later run may find it without
  * any event); whether a gateway has a guard, and whether one of these has a bypass; what the run
  * failed of. */
-#define CG_MONITOR_REPORT "(" CG_SHELF CG_RESOLVE_CACHE "aayaubbbbms)"
+#define CG_MONITOR_REPORT "(" CG_CONFIG_COPY CG_RESOLVE_CACHE "aayaubbbbms)"
 
 /* A run over all gateways but those that were released by hand, as a CgWork: the same as
  * "custom-gateway reapply", but that a gateway whose file is bad stays in force as it was, and that

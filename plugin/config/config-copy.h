@@ -4,9 +4,9 @@
 #include "config.h"
 
 /* The configuration that is in force while a monitor runs: of each gateway the text of the last
- * good file, and, if the file that stands there now is bad, why. A GVariant of the type CG_SHELF,
- * so that a run can hand it to the next through a file of bytes. */
-#define CG_SHELF                                                                                   \
+ * good file, and, if the file that stands there now is bad, why. A GVariant of the type
+ * CG_CONFIG_COPY, so that a run can hand it to the next through a file of bytes. */
+#define CG_CONFIG_COPY                                                                             \
   "a(saymsa(uu))" /* name, text (empty: there never was a good one), why it is bad now, the uids   \
                      that its Users= came to                                                       \
                    */
@@ -16,17 +16,17 @@
  * user database does not tell any more has the uid that he had. What is attached
  * to profiles is not on the shelf: cg_profiles_add() still finds it below the directory, and if
  * that is not to be trusted the config is incomplete. */
-CgConfig *cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
+CgConfig *cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
 
 /* The configuration that the directory holds, with the shelf's gateways for those whose file is
  * bad, or those kept in the state directory (last-good.h; NULL: none). NULL with error set as
  * cg_config_load does it. */
-CgConfig *cg_shelf_reload (GVariant *shelf,
-                           const char *directory,
-                           const char *state_dir,
-                           CgUserLookup lookup,
-                           GError **error);
+CgConfig *cg_config_copy_reload (GVariant *shelf,
+                                 const char *directory,
+                                 const char *state_dir,
+                                 CgUserLookup lookup,
+                                 GError **error);
 
 /* The shelf that holds this configuration, before anything was resolved in it: a floating
  * reference. */
-GVariant *cg_shelf_new (const CgConfig *config);
+GVariant *cg_config_copy_new (const CgConfig *config);

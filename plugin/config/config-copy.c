@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "shelf.h"
+#include "config-copy.h"
 
 #include "last-good.h"
 
@@ -18,7 +18,7 @@ parse (const char *name, GVariant *text, GVariant *uids, CgUserLookup lookup, GE
 }
 
 CgConfig *
-cg_shelf_load (GVariant *shelf, const char *directory, CgUserLookup lookup)
+cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup)
 {
   CgConfig *config = cg_config_new ();
   if (cg_config_check_trust (directory, NULL))
@@ -58,11 +58,11 @@ take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
 }
 
 CgConfig *
-cg_shelf_reload (GVariant *shelf,
-                 const char *directory,
-                 const char *state_dir,
-                 CgUserLookup lookup,
-                 GError **error)
+cg_config_copy_reload (GVariant *shelf,
+                       const char *directory,
+                       const char *state_dir,
+                       CgUserLookup lookup,
+                       GError **error)
 {
   CgConfig *config = cg_config_load (directory, FALSE, lookup, error);
   guint n_bad =
@@ -100,10 +100,10 @@ entry_new (const CgConfig *config, const char *name, const CgGateway *gateway)
 }
 
 GVariant *
-cg_shelf_new (const CgConfig *config)
+cg_config_copy_new (const CgConfig *config)
 {
   GVariantBuilder builder;
-  g_variant_builder_init (&builder, G_VARIANT_TYPE (CG_SHELF));
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (CG_CONFIG_COPY));
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
     g_variant_builder_add_value (&builder, entry_new (config, gateway->name, gateway));
