@@ -18,7 +18,7 @@ parse (const char *name, GVariant *text, GVariant *uids, CgUserLookup lookup, GE
 }
 
 CgConfig *
-cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup)
+cg_config_copy_load (GVariant *config_copy, const char *directory, CgUserLookup lookup)
 {
   CgConfig *config = cg_config_new ();
   if (cg_config_check_trust (directory, NULL))
@@ -28,7 +28,7 @@ cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup
   GVariantIter iter;
   const char *name, *why;
   GVariant *text, *uids;
-  g_variant_iter_init (&iter, shelf);
+  g_variant_iter_init (&iter, config_copy);
   while (g_variant_iter_loop (&iter, "(&s@aym&s@a(uu))", &name, &text, &why, &uids)) {
     g_autoptr (GError) error = NULL;
     gboolean was_good = g_variant_n_children (text) > 0;
@@ -43,14 +43,14 @@ cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup
   return config;
 }
 
-/* The shelf's gateway of that name, or NULL. */
+/* The copy's gateway of that name, or NULL. */
 static CgGateway *
-take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
+take_from (GVariant *config_copy, const char *wanted, CgUserLookup lookup)
 {
-  for (gsize i = 0; i < g_variant_n_children (shelf); i++) {
+  for (gsize i = 0; i < g_variant_n_children (config_copy); i++) {
     g_autoptr (GVariant) text = NULL, uids = NULL;
     g_autofree char *name = NULL, *why = NULL;
-    g_variant_get_child (shelf, i, "(s@ayms@a(uu))", &name, &text, &why, &uids);
+    g_variant_get_child (config_copy, i, "(s@ayms@a(uu))", &name, &text, &why, &uids);
     if (g_str_equal (name, wanted) && g_variant_n_children (text) > 0)
       return parse (name, text, uids, lookup, NULL);
   }
@@ -58,7 +58,7 @@ take_from (GVariant *shelf, const char *wanted, CgUserLookup lookup)
 }
 
 CgConfig *
-cg_config_copy_reload (GVariant *shelf,
+cg_config_copy_reload (GVariant *config_copy,
                        const char *directory,
                        const char *state_dir,
                        CgUserLookup lookup,
@@ -69,7 +69,7 @@ cg_config_copy_reload (GVariant *shelf,
       config ? config->bad->len : 0; /* one that no longer goes with the others adds one */
   for (guint i = 0; i < n_bad; i++) {
     const CgBadFile *bad = config->bad->pdata[i];
-    CgGateway *gateway = take_from (shelf, bad->name, lookup);
+    CgGateway *gateway = take_from (config_copy, bad->name, lookup);
     if (!gateway)
       gateway = cg_last_good_find (state_dir, bad->name, lookup);
     if (gateway)

@@ -11,22 +11,22 @@
                      that its Users= came to                                                       \
                    */
 
-/* The configuration that the shelf holds. A gateway whose file is bad now is in it as it was, and
+/* The configuration that the copy holds. A gateway whose file is bad now is in it as it was, and
  * is among the bad ones too, so that nobody is set free whom no good file knows. A user whom the
  * user database does not tell any more has the uid that he had. What is attached
- * to profiles is not on the shelf: cg_profiles_add() still finds it below the directory, and if
+ * to profiles is not in the copy: cg_profiles_add() still finds it below the directory, and if
  * that is not to be trusted the config is incomplete. */
-CgConfig *cg_config_copy_load (GVariant *shelf, const char *directory, CgUserLookup lookup);
+CgConfig *cg_config_copy_load (GVariant *config_copy, const char *directory, CgUserLookup lookup);
 
-/* The configuration that the directory holds, with the shelf's gateways for those whose file is
+/* The configuration that the directory holds, with the copy's gateways for those whose file is
  * bad, or those kept in the state directory (last-good.h; NULL: none). NULL with error set as
  * cg_config_load does it. */
-CgConfig *cg_config_copy_reload (GVariant *shelf,
+CgConfig *cg_config_copy_reload (GVariant *config_copy,
                                  const char *directory,
                                  const char *state_dir,
                                  CgUserLookup lookup,
                                  GError **error);
 
-/* The shelf that holds this configuration, before anything was resolved in it: a floating
+/* The copy that holds this configuration, before anything was resolved in it: a floating
  * reference. */
 GVariant *cg_config_copy_new (const CgConfig *config);

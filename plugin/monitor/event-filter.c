@@ -30,19 +30,19 @@ CgEventFilter *
 cg_event_filter_new (void)
 {
   static const char *const none[] = {NULL};
-  CgEventFilter *interest = g_new0 (CgEventFilter, 1);
-  interest->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
-  interest->tables = g_array_new (FALSE, TRUE, sizeof (guint32));
-  cg_event_filter_set_interfaces (interest, none);
-  return interest;
+  CgEventFilter *filter = g_new0 (CgEventFilter, 1);
+  filter->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
+  filter->tables = g_array_new (FALSE, TRUE, sizeof (guint32));
+  cg_event_filter_set_interfaces (filter, none);
+  return filter;
 }
 
 void
-cg_event_filter_free (CgEventFilter *interest)
+cg_event_filter_free (CgEventFilter *filter)
 {
-  g_array_unref (interest->interfaces);
-  g_array_unref (interest->tables);
-  g_free (interest);
+  g_array_unref (filter->interfaces);
+  g_array_unref (filter->tables);
+  g_free (filter);
 }
 
 static const Interface *
@@ -68,15 +68,15 @@ append_interface (GArray *interfaces, const GArray *before, const char *name)
 }
 
 gboolean
-cg_event_filter_set_interfaces (CgEventFilter *interest, const char *const *names)
+cg_event_filter_set_interfaces (CgEventFilter *filter, const char *const *names)
 {
-  g_autoptr (GArray) before = g_steal_pointer (&interest->interfaces);
-  interest->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
+  g_autoptr (GArray) before = g_steal_pointer (&filter->interfaces);
+  filter->interfaces = g_array_new (FALSE, TRUE, sizeof (Interface));
   /* the kernel hangs IPv6 routes that lead nowhere on it, and drops them when it goes down */
-  append_interface (interest->interfaces, before, "lo");
+  append_interface (filter->interfaces, before, "lo");
   gboolean is_new = FALSE;
   for (; *names; names++)
-    is_new = append_interface (interest->interfaces, before, *names) || is_new;
+    is_new = append_interface (filter->interfaces, before, *names) || is_new;
   return is_new;
 }
 
@@ -90,29 +90,29 @@ has_table (const GArray *tables, guint32 table)
 }
 
 gboolean
-cg_event_filter_set_tables (CgEventFilter *interest, const guint32 *tables, gsize n)
+cg_event_filter_set_tables (CgEventFilter *filter, const guint32 *tables, gsize n)
 {
   gboolean is_new = FALSE;
   for (gsize i = 0; i < n; i++)
-    is_new = is_new || !has_table (interest->tables, tables[i]);
-  g_array_set_size (interest->tables, 0);
+    is_new = is_new || !has_table (filter->tables, tables[i]);
+  g_array_set_size (filter->tables, 0);
   if (n > 0)
-    g_array_append_vals (interest->tables, tables, (guint) n);
+    g_array_append_vals (filter->tables, tables, (guint) n);
   return is_new;
 }
 
 void
-cg_event_filter_set_machine (CgEventFilter *interest, gboolean has_guard, gboolean has_bypass)
+cg_event_filter_set_machine (CgEventFilter *filter, gboolean has_guard, gboolean has_bypass)
 {
-  interest->has_guard = has_guard;
-  interest->has_bypass = has_bypass;
+  filter->has_guard = has_guard;
+  filter->has_bypass = has_bypass;
 }
 
 void
-cg_event_filter_refresh (CgEventFilter *interest)
+cg_event_filter_refresh (CgEventFilter *filter)
 {
-  for (guint i = 0; i < interest->interfaces->len; i++) {
-    Interface *interface = &g_array_index (interest->interfaces, Interface, i);
+  for (guint i = 0; i < filter->interfaces->len; i++) {
+    Interface *interface = &g_array_index (filter->interfaces, Interface, i);
     interface->ifindex = if_nametoindex (interface->name);
   }
 }
@@ -134,9 +134,9 @@ find_attribute (const struct nlmsghdr *message,
 }
 
 static gboolean
-is_any (const CgEventFilter *interest)
+is_any (const CgEventFilter *filter)
 {
-  return find_interface (interest->interfaces, CG_ANY_INTERFACE) != NULL;
+  return find_interface (filter->interfaces, CG_ANY_INTERFACE) != NULL;
 }
 
 static gboolean
@@ -150,7 +150,7 @@ has_udp_port (const struct nlmsghdr *message)
 /* A name of ours that another index has now, or an index of ours that has another name now or is
  * gone. */
 static CgConcern
-link_concern (CgEventFilter *interest, const struct nlmsghdr *message)
+link_concern (CgEventFilter *filter, const struct nlmsghdr *message)
 {
   const struct ifinfomsg *header = mnl_nlmsg_get_payload (message);
   if (header->ifi_family != AF_UNSPEC)
@@ -159,9 +159,9 @@ link_concern (CgEventFilter *interest, const struct nlmsghdr *message)
       find_attribute (message, sizeof *header, IFLA_IFNAME, MNL_TYPE_NUL_STRING);
   const char *name = attribute ? mnl_attr_get_str (attribute) : "";
   guint32 ifindex = (guint32) header->ifi_index;
-  gboolean gone = message->nlmsg_type == RTM_DELLINK, ours = is_any (interest);
-  for (guint i = 0; i < interest->interfaces->len; i++) {
-    Interface *interface = &g_array_index (interest->interfaces, Interface, i);
+  gboolean gone = message->nlmsg_type == RTM_DELLINK, ours = is_any (filter);
+  for (guint i = 0; i < filter->interfaces->len; i++) {
+    Interface *interface = &g_array_index (filter->interfaces, Interface, i);
     gboolean named = strcmp (interface->name, name) == 0;
     ours = ours || named || interface->ifindex == ifindex;
     if (interface->ifindex == ifindex && (gone || !named))
@@ -171,39 +171,39 @@ link_concern (CgEventFilter *interest, const struct nlmsghdr *message)
   }
   if (ours)
     return CG_CONCERN_TUNNEL;
-  return interest->has_guard && has_udp_port (message) ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
+  return filter->has_guard && has_udp_port (message) ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 static gboolean
-has_index (const CgEventFilter *interest, guint32 ifindex)
+has_index (const CgEventFilter *filter, guint32 ifindex)
 {
-  for (guint i = 0; i < interest->interfaces->len; i++)
-    if (g_array_index (interest->interfaces, Interface, i).ifindex == ifindex)
+  for (guint i = 0; i < filter->interfaces->len; i++)
+    if (g_array_index (filter->interfaces, Interface, i).ifindex == ifindex)
       return TRUE;
   return FALSE;
 }
 
 static CgConcern
-address_concern (const CgEventFilter *interest, const struct nlmsghdr *message)
+address_concern (const CgEventFilter *filter, const struct nlmsghdr *message)
 {
   const struct ifaddrmsg *header = mnl_nlmsg_get_payload (message);
-  if (has_index (interest, header->ifa_index) || is_any (interest))
+  if (has_index (filter, header->ifa_index) || is_any (filter))
     return CG_CONCERN_TUNNEL;
-  return interest->has_guard ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
+  return filter->has_guard ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 /* A reverse path filter of a tunnel, or of all interfaces. What is written to /proc/sys is nobody's
  * message: as long as a run of ours is under way it is taken for ours. */
 static CgConcern
-filter_concern (const CgEventFilter *interest, const struct nlmsghdr *message, guint32 own)
+filter_concern (const CgEventFilter *filter, const struct nlmsghdr *message, guint32 own)
 {
   const gsize size = sizeof (struct netconfmsg);
   const struct nlattr *ifindex = find_attribute (message, size, NETCONFA_IFINDEX, MNL_TYPE_U32);
   if (own || !ifindex || !find_attribute (message, size, NETCONFA_RP_FILTER, MNL_TYPE_U32))
     return CG_CONCERN_NONE;
   guint32 index = mnl_attr_get_u32 (ifindex);
-  return index == (guint32) NETCONFA_IFINDEX_ALL || has_index (interest, index) ? CG_CONCERN_LOSS
-                                                                                : CG_CONCERN_NONE;
+  return index == (guint32) NETCONFA_IFINDEX_ALL || has_index (filter, index) ? CG_CONCERN_LOSS
+                                                                              : CG_CONCERN_NONE;
 }
 
 /* Others' rules are reported by status, and no run could do anything about them. */
@@ -217,17 +217,17 @@ rule_concern (const struct nlmsghdr *message)
 
 /* A route of somebody else in a table of ours would be a way out. */
 static CgConcern
-route_concern (const CgEventFilter *interest, const struct nlmsghdr *message)
+route_concern (const CgEventFilter *filter, const struct nlmsghdr *message)
 {
   const struct rtmsg *header = mnl_nlmsg_get_payload (message);
   const struct nlattr *attribute =
       find_attribute (message, sizeof *header, RTA_TABLE, MNL_TYPE_U32);
   guint32 table = attribute ? mnl_attr_get_u32 (attribute) : header->rtm_table;
-  gboolean ours = header->rtm_protocol == CG_PROTOCOL || has_table (interest->tables, table) ||
+  gboolean ours = header->rtm_protocol == CG_PROTOCOL || has_table (filter->tables, table) ||
                   cg_facts_table_is_derived (table);
   if (ours)
     return CG_CONCERN_LOSS;
-  return interest->has_bypass && table == RT_TABLE_MAIN ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
+  return filter->has_bypass && table == RT_TABLE_MAIN ? CG_CONCERN_CHECK : CG_CONCERN_NONE;
 }
 
 /* What of a message is always there, and what is made of one that is shorter. */
@@ -244,7 +244,7 @@ static const struct Kind {
 };
 
 static CgConcern
-concern_by_type (CgEventFilter *interest, const struct nlmsghdr *message, guint32 own)
+concern_by_type (CgEventFilter *filter, const struct nlmsghdr *message, guint32 own)
 {
   const guint16 type = message->nlmsg_type;
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
@@ -254,18 +254,18 @@ concern_by_type (CgEventFilter *interest, const struct nlmsghdr *message, guint3
   switch (type) {
   case RTM_NEWLINK:
   case RTM_DELLINK:
-    return link_concern (interest, message);
+    return link_concern (filter, message);
   case RTM_NEWADDR:
   case RTM_DELADDR:
-    return address_concern (interest, message);
+    return address_concern (filter, message);
   case RTM_NEWRULE:
   case RTM_DELRULE:
     return rule_concern (message);
   case RTM_NEWROUTE:
   case RTM_DELROUTE:
-    return route_concern (interest, message);
+    return route_concern (filter, message);
   case RTM_NEWNETCONF:
-    return filter_concern (interest, message, own);
+    return filter_concern (filter, message, own);
   default:
     return CG_CONCERN_NONE;
   }
@@ -283,12 +283,12 @@ blame (CgConcern concern, const struct nlmsghdr *message, guint32 own, CgCulprit
 }
 
 CgConcern
-cg_event_filter_in_route (CgEventFilter *interest,
+cg_event_filter_in_route (CgEventFilter *filter,
                           const struct nlmsghdr *message,
                           guint32 own,
                           CgCulprit *culprit)
 {
-  return blame (concern_by_type (interest, message, own), message, own, culprit);
+  return blame (concern_by_type (filter, message, own), message, own, culprit);
 }
 
 /* Behind the messages of each transaction comes one that names who made it. */

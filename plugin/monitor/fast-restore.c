@@ -85,9 +85,10 @@ put_back (const CgOptions *options,
 }
 
 void
-cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers)
+cg_fast_restore (const CgOptions *options, GVariant *config_copy, GVariant *answers)
 {
-  g_autoptr (CgConfig) config = cg_config_copy_load (shelf, options->config_dir, cg_user_lookup);
+  g_autoptr (CgConfig) config =
+      cg_config_copy_load (config_copy, options->config_dir, cg_user_lookup);
   cg_profiles_add (config, "", cg_user_lookup);
   g_autoptr (GPtrArray) left_out = cg_resolve_cache_recall (answers, config);
   add_released (config, options->runtime_dir, left_out);

@@ -6,7 +6,7 @@
 
 /* The first half of a monitor's run that answers a loss, before anybody is asked.
  *
- * It goes by the shelf and by the last answers, and only closes: it adds last words of tables, then
+ * It goes by the copy and by the last answers, and only closes: it adds last words of tables, then
  * rules, then guards, and takes nothing away. So it cannot let anybody out who is held, whatever
  * has become of the answers since:
  * - A uid that is to be free by now is confined for some milliseconds more.
@@ -18,7 +18,7 @@
  * and everything else, is for the second half.
  *
  * To be called under the lock, and with answers that count (cg_resolve_cache_count()). */
-void cg_fast_restore (const CgOptions *options, GVariant *shelf, GVariant *answers);
+void cg_fast_restore (const CgOptions *options, GVariant *config_copy, GVariant *answers);
 
 /* Leaves of a change's operations those that the first half does. Pure. */
 void cg_fast_restore_choose (GArray *ops);

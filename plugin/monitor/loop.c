@@ -29,14 +29,14 @@ typedef struct {
   const CgOptions *options;
   int signals; /* signalfd(2) */
   CgNetlinkMonitor *watch;
-  CgEventFilter *interest;
+  CgEventFilter *filter;
   CgConfigWatch directory;
 
   CgChildRun worker; /* the run that is under way */
   CgMonitorRun run;  /* what it was told */
   int asking;        /* as the run has it */
   gboolean is_cut;   /* the run is being ended for a loss: the next one repairs that first */
-  GVariant *shelf, *answers;
+  GVariant *config_copy, *answers;
   /* Apart, so that a tunnel is followed at once while somebody fights over a rule, or while a
    * firewall is loaded in many steps. */
   CgBackoff tunnel, loss, check;
@@ -58,8 +58,8 @@ static void
 monitor_clear (Monitor *monitor)
 {
   g_clear_pointer (&monitor->watch, cg_netlink_monitor_free);
-  g_clear_pointer (&monitor->interest, cg_event_filter_free);
-  g_clear_pointer (&monitor->shelf, g_variant_unref);
+  g_clear_pointer (&monitor->filter, cg_event_filter_free);
+  g_clear_pointer (&monitor->config_copy, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
   g_clear_pointer (&monitor->failure, g_free);
 }
@@ -113,7 +113,7 @@ start_run (Monitor *monitor, gint64 now)
     tell_of_loss (monitor, now);
   monitor->run = (CgMonitorRun){
       .options = monitor->options,
-      .shelf = monitor->shelf,
+      .config_copy = monitor->config_copy,
       .answers = monitor->answers,
       .is_loss = monitor->loss.due <= now,
       .asking = monitor->asking,
@@ -163,22 +163,22 @@ take_report (Monitor *monitor, GVariant *report, gint64 now)
   g_autofree char *failure = NULL;
   gboolean has_guard, has_bypass;
   g_autoptr (GVariant) interfaces = NULL, tables = NULL;
-  g_clear_pointer (&monitor->shelf, g_variant_unref);
+  g_clear_pointer (&monitor->config_copy, g_variant_unref);
   g_clear_pointer (&monitor->answers, g_variant_unref);
-  g_variant_get (report, "(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "@aay@aubbbbms)", &monitor->shelf,
-                 &monitor->answers, &interfaces, &tables, &was_read, &is_complete, &has_guard,
-                 &has_bypass, &failure);
+  g_variant_get (report, "(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "@aay@aubbbbms)",
+                 &monitor->config_copy, &monitor->answers, &interfaces, &tables, &was_read,
+                 &is_complete, &has_guard, &has_bypass, &failure);
   tell_of_failure (monitor, g_steal_pointer (&failure));
   g_autofree const char **names = g_variant_get_bytestring_array (interfaces, NULL);
   gsize n_tables;
   const guint32 *table = g_variant_get_fixed_array (tables, &n_tables, sizeof *table);
-  gboolean is_new = cg_event_filter_set_interfaces (monitor->interest, names);
-  is_new = cg_event_filter_set_tables (monitor->interest, table, n_tables) || is_new;
+  gboolean is_new = cg_event_filter_set_interfaces (monitor->filter, names);
+  is_new = cg_event_filter_set_tables (monitor->filter, table, n_tables) || is_new;
   if (is_new) {
-    cg_event_filter_refresh (monitor->interest);
+    cg_event_filter_refresh (monitor->filter);
     cg_backoff_event (&monitor->tunnel, now);
   }
-  cg_event_filter_set_machine (monitor->interest, has_guard, has_bypass);
+  cg_event_filter_set_machine (monitor->filter, has_guard, has_bypass);
   monitor->unread = !was_read;
   return is_complete;
 }
@@ -221,11 +221,11 @@ take_news (Monitor *monitor, guint32 own)
 {
   gint64 now = g_get_monotonic_time ();
   CgNews news = {.culprit = monitor->culprit};
-  cg_netlink_monitor_read (monitor->watch, monitor->interest, own, &news);
+  cg_netlink_monitor_read (monitor->watch, monitor->filter, own, &news);
   monitor->culprit = news.culprit;
   if (news.missed) {
     g_info ("the kernel had more to tell than there was room for");
-    cg_event_filter_refresh (monitor->interest);
+    cg_event_filter_refresh (monitor->filter);
   }
   if (news.tunnel || news.missed)
     cg_backoff_event (&monitor->tunnel, now);
@@ -373,9 +373,9 @@ open_all (Monitor *monitor, GError **error)
     return FALSE;
   monitor->directory = cg_config_watch_open ();
   monitor->asking = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK); /* without it nothing is cut */
-  monitor->interest = cg_event_filter_new ();
+  monitor->filter = cg_event_filter_new ();
   monitor->watch = cg_netlink_monitor_open (error);
-  cg_event_filter_refresh (monitor->interest);
+  cg_event_filter_refresh (monitor->filter);
   return monitor->watch != NULL;
 }
 
@@ -385,7 +385,7 @@ cg_monitor_loop (const CgOptions *options)
   g_autoptr (GError) error = NULL;
   g_auto (Monitor) monitor = {
       .options = options,
-      .shelf = g_variant_ref_sink (g_variant_new (CG_CONFIG_COPY, NULL)),
+      .config_copy = g_variant_ref_sink (g_variant_new (CG_CONFIG_COPY, NULL)),
       .answers = g_variant_ref_sink (cg_resolve_cache_none ()),
       .tunnel = cg_backoff_new (),
       .loss = cg_backoff_new (),

@@ -26,7 +26,7 @@ read_directory (const CgMonitorRun *run, int *status)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config = cg_config_copy_reload (
-      run->shelf, run->options->config_dir, run->options->state_dir, cg_user_lookup, &error);
+      run->config_copy, run->options->config_dir, run->options->state_dir, cg_user_lookup, &error);
   if (!config) {
     *status = cg_fail (error);
     return NULL;
@@ -46,7 +46,7 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
   *was_read = config || !run->reload;
   if (config)
     return config;
-  config = cg_config_copy_load (run->shelf, run->options->config_dir, cg_user_lookup);
+  config = cg_config_copy_load (run->config_copy, run->options->config_dir, cg_user_lookup);
   if (config->bad->len > 0)
     *status = CG_EXIT_CONFIG;
   if (!*was_read)
@@ -56,7 +56,7 @@ load (const CgMonitorRun *run, int *status, gboolean *was_read)
 
 /* What a run found out, for the report. */
 typedef struct {
-  GVariant *shelf, *answers;
+  GVariant *config_copy, *answers;
   gboolean was_read, is_complete;
   const GError *error;
 } Findings;
@@ -82,7 +82,7 @@ report_new (const CgConfig *config, const Findings *found)
     has_bypass = has_bypass || (gateway->guard != CG_GUARD_NO && gateway->bypass->len > 0);
   }
   g_autofree char *why = found->error ? g_utf8_make_valid (found->error->message, -1) : NULL;
-  return g_variant_new ("(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "aayaubbbbms)", found->shelf,
+  return g_variant_new ("(@" CG_CONFIG_COPY "@" CG_RESOLVE_CACHE "aayaubbbbms)", found->config_copy,
                         found->answers, &interfaces, &tables, found->was_read, found->is_complete,
                         has_guard, has_bypass, why);
 }
@@ -128,24 +128,24 @@ apply (const CgMonitorRun *run, const CgConfig *config, CgLock *lock, GError **e
 }
 
 /* The gateways that there were when the last run read the directory; the first one takes those that
- * it finds. Profiles are on no shelf. NULL ends them. */
+ * it finds. Profiles are in no copy. NULL ends them. */
 static GPtrArray *
 list_known (const CgMonitorRun *run, const CgConfig *config)
 {
   GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-  gsize n_shelved = g_variant_n_children (run->shelf);
-  for (gsize i = 0; i < n_shelved; i++) {
-    g_autoptr (GVariant) entry = g_variant_get_child_value (run->shelf, i);
+  gsize n_copied = g_variant_n_children (run->config_copy);
+  for (gsize i = 0; i < n_copied; i++) {
+    g_autoptr (GVariant) entry = g_variant_get_child_value (run->config_copy, i);
     char *name;
     g_variant_get_child (entry, 0, "s", &name);
     g_ptr_array_add (names, name);
   }
   for (guint i = 0; i < config->gateways->len; i++) {
     const CgGateway *gateway = config->gateways->pdata[i];
-    if (!n_shelved || gateway->from_profile)
+    if (!n_copied || gateway->from_profile)
       g_ptr_array_add (names, g_strdup (gateway->name));
   }
-  for (guint i = 0; !n_shelved && i < config->bad->len; i++)
+  for (guint i = 0; !n_copied && i < config->bad->len; i++)
     g_ptr_array_add (names, g_strdup (((const CgBadFile *) config->bad->pdata[i])->name));
   g_ptr_array_add (names, NULL);
   return names;
@@ -188,12 +188,12 @@ cg_monitor_run (gpointer data, GVariant **report)
     return cg_fail (error);
   gboolean they_count = cg_resolve_cache_count (run->answers, options.runtime_dir);
   if (run->is_loss && they_count)
-    cg_fast_restore (run->options, run->shelf, run->answers);
+    cg_fast_restore (run->options, run->config_copy, run->answers);
   now.reload = now.reload || cg_applied_when (run->options->runtime_dir) > now.read;
   g_autoptr (CgConfig) config = load (run, &status, &was_read);
-  g_autoptr (GVariant) shelf = run->reload && was_read
-                                   ? g_variant_ref_sink (cg_config_copy_new (config))
-                                   : g_variant_ref (run->shelf);
+  g_autoptr (GVariant) config_copy = run->reload && was_read
+                                         ? g_variant_ref_sink (cg_config_copy_new (config))
+                                         : g_variant_ref (run->config_copy);
   ask (run, config);
   settle_removed (run, config);
   tell_faults (run, config, &status);
@@ -206,7 +206,7 @@ cg_monitor_run (gpointer data, GVariant **report)
   apply (run, config, &lock, &error);
   if (error)
     status = CG_EXIT_FAILED;
-  const Findings found = {shelf, answers, was_read, is_complete, error};
+  const Findings found = {config_copy, answers, was_read, is_complete, error};
   *report = g_variant_ref_sink (report_new (config, &found));
   return status;
 }

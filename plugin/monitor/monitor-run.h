@@ -8,17 +8,17 @@
 /* What a monitor's run is told, and what it tells. */
 typedef struct {
   const CgOptions *options;
-  GVariant *shelf;
+  GVariant *config_copy;
   GVariant *answers; /* of the last run */
   gboolean is_loss;  /* something was taken away: it is to be back before anybody is asked */
-  gboolean reload; /* read the directory; otherwise the shelf is the configuration, unless somebody
-                      else put the files in force since */
-  int asking;      /* an eventfd(2): readable while the run waits for others, and changes nothing */
-  gint64 read;     /* when the directory was last to be read, by g_get_monotonic_time() */
+  gboolean reload;   /* read the directory; otherwise the copy is the configuration, unless somebody
+                        else put the files in force since */
+  int asking;  /* an eventfd(2): readable while the run waits for others, and changes nothing */
+  gint64 read; /* when the directory was last to be read, by g_get_monotonic_time() */
   gboolean silent;
 } CgMonitorRun;
 
-/* The shelf and the answers for the next run; the interfaces that are tunnels (CG_ANY_INTERFACE for
+/* The copy and the answers for the next run; the interfaces that are tunnels (CG_ANY_INTERFACE for
  * one that is not known); the tables that Table= gives; whether the directory could be read, if it
  * was to be; whether all is known that there is to know (if not, a later run may find it without
  * any event); whether a gateway has a guard, and whether one of these has a bypass; what the run

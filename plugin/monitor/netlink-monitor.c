@@ -95,14 +95,14 @@ static void
 take_messages (CgNetlinkMonitor *watch,
                guint which,
                int size,
-               CgEventFilter *interest,
+               CgEventFilter *filter,
                guint32 own,
                CgNews *news)
 {
   const struct nlmsghdr *message = (const struct nlmsghdr *) watch->received;
   for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size)) {
     CgConcern concern = which == CG_NETLINK_MONITOR_ROUTE
-                            ? cg_event_filter_in_route (interest, message, own, &news->culprit)
+                            ? cg_event_filter_in_route (filter, message, own, &news->culprit)
                             : cg_event_filter_in_nft (message, own, &news->culprit);
     news->tunnel = news->tunnel || concern == CG_CONCERN_TUNNEL;
     news->loss = news->loss || concern == CG_CONCERN_LOSS;
@@ -111,13 +111,12 @@ take_messages (CgNetlinkMonitor *watch,
 }
 
 static void
-read_socket (
-    CgNetlinkMonitor *watch, guint which, CgEventFilter *interest, guint32 own, CgNews *news)
+read_socket (CgNetlinkMonitor *watch, guint which, CgEventFilter *filter, guint32 own, CgNews *news)
 {
   for (guint i = 0; i < MAX_READS; i++) {
     ssize_t got = mnl_socket_recvfrom (watch->sockets[which], watch->received, RECEIVE_SIZE);
     if (got > 0)
-      take_messages (watch, which, (int) got, interest, own, news);
+      take_messages (watch, which, (int) got, filter, own, news);
     else if (got < 0 && errno == EAGAIN)
       return;
     else if (got >= 0 || errno != EINTR)
@@ -128,15 +127,12 @@ read_socket (
 }
 
 void
-cg_netlink_monitor_read (CgNetlinkMonitor *watch,
-                         CgEventFilter *interest,
-                         guint32 own,
-                         CgNews *news)
+cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgEventFilter *filter, guint32 own, CgNews *news)
 {
   news->more = FALSE;
   for (guint i = 0; i < CG_N_NETLINK_MONITORS; i++)
     if (watch->sockets[i])
-      read_socket (watch, i, interest, own, news);
+      read_socket (watch, i, filter, own, news);
 }
 
 /* The name of the process. The kernel gives its first socket the process id for a port; libnl's

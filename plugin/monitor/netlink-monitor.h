@@ -31,10 +31,8 @@ typedef struct {
 
 /* Reads what has come, without waiting, and adds to the news; of a flood only so much that the
  * caller can do something else in between. own: see cg_event_filter_in_route. */
-void cg_netlink_monitor_read (CgNetlinkMonitor *watch,
-                              CgEventFilter *interest,
-                              guint32 own,
-                              CgNews *news);
+void
+cg_netlink_monitor_read (CgNetlinkMonitor *watch, CgEventFilter *filter, guint32 own, CgNews *news);
 
 /* Who it was, in words: the caller owns them. Only as good as the kernel's word and as a process
  * that may be gone by now. */

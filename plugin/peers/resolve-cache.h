@@ -8,7 +8,7 @@
  * them hangs. Only what it takes to close ways again; what opens one, sets somebody free, or starts
  * or stops a unit is always done by fresh answers.
  *
- * A GVariant of the type CG_RESOLVE_CACHE, which goes from run to run as a shelf does: their
+ * A GVariant of the type CG_RESOLVE_CACHE, which goes from run to run as a copy does: their
  * number, and of each gateway its name, the interface (empty: none), the name servers of DNS=auto,
  * whether it sets its users free while its tunnel is down, and all whom it confines. Empty if the
  * configuration leaves nothing to others to say. */

@@ -13,7 +13,7 @@
 
 typedef struct {
   char *path;
-  GVariant *shelf;
+  GVariant *config_copy;
 } World;
 
 static void
@@ -21,7 +21,7 @@ set_up (World *world, gconstpointer data)
 {
   (void) data;
   world->path = g_dir_make_tmp ("custom-gateway-XXXXXX", NULL);
-  world->shelf = g_variant_ref_sink (g_variant_new (CG_CONFIG_COPY, NULL));
+  world->config_copy = g_variant_ref_sink (g_variant_new (CG_CONFIG_COPY, NULL));
 }
 
 static void
@@ -40,7 +40,7 @@ tear_down (World *world, gconstpointer data)
     take_away (world, name);
   g_rmdir (world->path);
   g_free (world->path);
-  g_variant_unref (world->shelf);
+  g_variant_unref (world->config_copy);
 }
 
 static void
@@ -66,25 +66,26 @@ describe (const CgConfig *config)
   return g_strdup (text->str);
 }
 
-/* Reads the directory; the shelf must hold the same from then on, also after it went through bytes.
+/* Reads the directory; the copy must hold the same from then on, also after it went through bytes.
  */
 static void
 assert_reload (World *world, const char *expected)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (CgConfig) config =
-      cg_config_copy_reload (world->shelf, world->path, NULL, cg_user_lookup, &error);
+      cg_config_copy_reload (world->config_copy, world->path, NULL, cg_user_lookup, &error);
   g_assert_no_error (error);
   g_autofree char *found = describe (config);
   g_assert_cmpstr (found, ==, expected);
 
-  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_config_copy_new (config));
-  g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (shelf);
-  g_variant_unref (world->shelf);
-  world->shelf =
+  g_autoptr (GVariant) config_copy = g_variant_ref_sink (cg_config_copy_new (config));
+  g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (config_copy);
+  g_variant_unref (world->config_copy);
+  world->config_copy =
       g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (CG_CONFIG_COPY), bytes, FALSE));
-  g_assert_true (g_variant_is_normal_form (world->shelf));
-  g_autoptr (CgConfig) again = cg_config_copy_load (world->shelf, world->path, cg_user_lookup);
+  g_assert_true (g_variant_is_normal_form (world->config_copy));
+  g_autoptr (CgConfig) again =
+      cg_config_copy_load (world->config_copy, world->path, cg_user_lookup);
   g_autofree char *kept = describe (again);
   g_assert_cmpstr (kept, ==, expected);
 }
@@ -123,9 +124,9 @@ one_that_never_was_good_has_nothing_to_keep (World *world, gconstpointer data)
   assert_reload (world, "a! ");
   put (world, "\xff.conf", BAD); /* a GVariant has no such strings */
   g_autoptr (CgConfig) config =
-      cg_config_copy_reload (world->shelf, world->path, NULL, cg_user_lookup, NULL);
-  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_config_copy_new (config));
-  g_assert_cmpuint (g_variant_n_children (shelf), ==, 2);
+      cg_config_copy_reload (world->config_copy, world->path, NULL, cg_user_lookup, NULL);
+  g_autoptr (GVariant) config_copy = g_variant_ref_sink (cg_config_copy_new (config));
+  g_assert_cmpuint (g_variant_n_children (config_copy), ==, 2);
 }
 
 static void
@@ -137,11 +138,11 @@ the_old_one_gives_way_to_a_new_one_with_its_uid (World *world, gconstpointer dat
   put (world, "a.conf", BAD);
   put (world, "b.conf", GOOD);
   g_autoptr (CgConfig) config =
-      cg_config_copy_reload (world->shelf, world->path, NULL, cg_user_lookup, NULL);
+      cg_config_copy_reload (world->config_copy, world->path, NULL, cg_user_lookup, NULL);
   g_autofree char *found = describe (config);
   g_assert_cmpstr (found, ==, "b:1500 a! a! ");
-  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_config_copy_new (config));
-  g_assert_cmpuint (g_variant_n_children (shelf), ==, 2); /* each once */
+  g_autoptr (GVariant) config_copy = g_variant_ref_sink (cg_config_copy_new (config));
+  g_assert_cmpuint (g_variant_n_children (config_copy), ==, 2); /* each once */
 }
 
 static gboolean
@@ -169,9 +170,9 @@ a_user_whom_nobody_knows_any_more_stays (World *world, gconstpointer data)
   (void) data;
   put (world, "a.conf", "[Gateway]\nUsers=alice 1600-1700\n");
   g_autoptr (CgConfig) config =
-      cg_config_copy_reload (world->shelf, world->path, NULL, somebody_is_1500, NULL);
-  g_autoptr (GVariant) shelf = g_variant_ref_sink (cg_config_copy_new (config));
-  g_autoptr (CgConfig) kept = cg_config_copy_load (shelf, world->path, nobody_answers);
+      cg_config_copy_reload (world->config_copy, world->path, NULL, somebody_is_1500, NULL);
+  g_autoptr (GVariant) config_copy = g_variant_ref_sink (cg_config_copy_new (config));
+  g_autoptr (CgConfig) kept = cg_config_copy_load (config_copy, world->path, nobody_answers);
   g_autofree char *found = describe (kept);
   g_assert_cmpstr (found, ==, "a:1500 ");
   const CgGateway *gateway = kept->gateways->pdata[0];
@@ -179,9 +180,9 @@ a_user_whom_nobody_knows_any_more_stays (World *world, gconstpointer data)
   g_assert_cmpuint (g_array_index (gateway->uids, CgUidRange, 1).last, ==, 1700);
 
   g_autoptr (GVariant) next = g_variant_ref_sink (cg_config_copy_new (kept));
-  g_assert_true (g_variant_equal (shelf, next));
+  g_assert_true (g_variant_equal (config_copy, next));
   g_autoptr (CgConfig) read =
-      cg_config_copy_reload (shelf, world->path, NULL, nobody_answers, NULL);
+      cg_config_copy_reload (config_copy, world->path, NULL, nobody_answers, NULL);
   g_autofree char *reread = describe (read);
   g_assert_cmpstr (reread, ==, "a:1500 a! ");
 }
@@ -192,9 +193,10 @@ a_directory_that_cannot_be_read (World *world, gconstpointer data)
   (void) data;
   g_autoptr (GError) error = NULL;
   g_assert_null (
-      cg_config_copy_reload (world->shelf, "/nonexistent", NULL, cg_user_lookup, &error));
+      cg_config_copy_reload (world->config_copy, "/nonexistent", NULL, cg_user_lookup, &error));
   g_assert_error (error, CG_ERROR, CG_ERROR_CONFIG);
-  g_autoptr (CgConfig) kept = cg_config_copy_load (world->shelf, "/nonexistent", cg_user_lookup);
+  g_autoptr (CgConfig) kept =
+      cg_config_copy_load (world->config_copy, "/nonexistent", cg_user_lookup);
   g_assert_false (cg_config_is_complete (kept)); /* what is attached there is not known */
 }
 
@@ -215,7 +217,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   if (geteuid () != 0) {
-    g_test_add_func ("/shelf", skip);
+    g_test_add_func ("/config_copy", skip);
     return g_test_run ();
   }
   add ("/config-copy/good", good_files);

@@ -23,14 +23,14 @@ typedef struct {
 } Message;
 
 static CgEventFilter *
-interest_new (void)
+filter_new (void)
 {
   static const char *const names[] = {"wg0", NULL};
   const guint32 table = TABLE;
-  CgEventFilter *interest = cg_event_filter_new ();
-  g_assert_true (cg_event_filter_set_interfaces (interest, names));
-  g_assert_true (cg_event_filter_set_tables (interest, &table, 1));
-  return interest;
+  CgEventFilter *filter = cg_event_filter_new ();
+  g_assert_true (cg_event_filter_set_interfaces (filter, names));
+  g_assert_true (cg_event_filter_set_tables (filter, &table, 1));
+  return filter;
 }
 
 static struct nlmsghdr *
@@ -43,58 +43,58 @@ start (Message *space, guint16 type, guint32 port)
 }
 
 static CgConcern
-hear (CgEventFilter *interest, const struct nlmsghdr *message)
+hear (CgEventFilter *filter, const struct nlmsghdr *message)
 {
   CgCulprit culprit = {0};
-  return cg_event_filter_in_route (interest, message, OWN, &culprit);
+  return cg_event_filter_in_route (filter, message, OWN, &culprit);
 }
 
 static CgConcern
-link_changes (CgEventFilter *interest, guint16 type, int ifindex, const char *name)
+link_changes (CgEventFilter *filter, guint16 type, int ifindex, const char *name)
 {
   Message space;
   struct nlmsghdr *message = start (&space, type, 0);
   struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
   header->ifi_index = ifindex;
   mnl_attr_put_strz (message, IFLA_IFNAME, name);
-  return hear (interest, message);
+  return hear (filter, message);
 }
 
 static CgConcern
-address_changes (CgEventFilter *interest, guint32 ifindex)
+address_changes (CgEventFilter *filter, guint32 ifindex)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWADDR, 0);
   struct ifaddrmsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
   header->ifa_index = ifindex;
-  return hear (interest, message);
+  return hear (filter, message);
 }
 
 static void
 a_tunnel_is_followed_through_its_life (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (link_changes (interest, RTM_DELLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 9, "wg0"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (address_changes (interest, 9), ==, CG_CONCERN_TUNNEL);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 7, "other"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (link_changes (filter, RTM_DELLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 9, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (filter, 9), ==, CG_CONCERN_TUNNEL);
 }
 
 static void
 other_interfaces_do_not_concern_us_but_loopback_does (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_DELLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 1, "lo"), ==, CG_CONCERN_TUNNEL);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_DELLINK, 3, "eth0"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 1, "lo"), ==, CG_CONCERN_TUNNEL);
 }
 
 /* A bridge tells of its ports in messages of its own, and that one is no longer its port is no end
@@ -102,46 +102,46 @@ other_interfaces_do_not_concern_us_but_loopback_does (void)
 static void
 what_a_bridge_says_of_a_port_does_not_concern_us (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 7, "wg0"), ==, CG_CONCERN_TUNNEL);
   Message space;
   struct nlmsghdr *message = start (&space, RTM_DELLINK, 0);
   struct ifinfomsg *header = mnl_nlmsg_put_extra_header (message, sizeof *header);
   header->ifi_family = AF_BRIDGE;
   header->ifi_index = 7;
   mnl_attr_put_strz (message, IFLA_IFNAME, "wg0");
-  g_assert_cmpint (hear (interest, message), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (hear (filter, message), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_TUNNEL);
 }
 
 static void
 every_interface_may_be_one_that_is_not_known (void)
 {
   static const char *const names[] = {CG_ANY_INTERFACE, NULL}, *const none[] = {NULL};
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  cg_event_filter_set_interfaces (interest, names);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_TUNNEL);
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_TUNNEL);
-  cg_event_filter_set_interfaces (interest, none);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  cg_event_filter_set_interfaces (filter, names);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_TUNNEL);
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_TUNNEL);
+  cg_event_filter_set_interfaces (filter, none);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 3, "tun3"), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_NONE);
 }
 
 static void
 one_that_stays_keeps_its_index (void)
 {
   static const char *const more[] = {"wg0", "wg1", NULL}, *const less[] = {"wg1", NULL};
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  link_changes (interest, RTM_NEWLINK, 7, "wg0");
-  g_assert_true (cg_event_filter_set_interfaces (interest, more));
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
-  g_assert_false (cg_event_filter_set_interfaces (interest, more));
-  g_assert_false (cg_event_filter_set_interfaces (interest, less));
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  link_changes (filter, RTM_NEWLINK, 7, "wg0");
+  g_assert_true (cg_event_filter_set_interfaces (filter, more));
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_TUNNEL);
+  g_assert_false (cg_event_filter_set_interfaces (filter, more));
+  g_assert_false (cg_event_filter_set_interfaces (filter, less));
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
-rule_changes (CgEventFilter *interest, guint8 protocol, guint32 port)
+rule_changes (CgEventFilter *filter, guint8 protocol, guint32 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_DELRULE, port);
@@ -149,21 +149,21 @@ rule_changes (CgEventFilter *interest, guint8 protocol, guint32 port)
   header->family = AF_INET;
   mnl_attr_put_u32 (message, FRA_PRIORITY, 500);
   mnl_attr_put_u8 (message, FRA_PROTOCOL, protocol);
-  return hear (interest, message);
+  return hear (filter, message);
 }
 
 static void
 rules_of_ours_that_others_touch (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OTHERS), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, 0), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (rule_changes (interest, CG_PROTOCOL, OWN), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (rule_changes (interest, RTPROT_STATIC, OTHERS), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (rule_changes (filter, CG_PROTOCOL, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (rule_changes (filter, CG_PROTOCOL, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (rule_changes (filter, CG_PROTOCOL, OWN), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (rule_changes (filter, RTPROT_STATIC, OTHERS), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
-route_changes (CgEventFilter *interest, guint8 protocol, guint32 table, guint32 port)
+route_changes (CgEventFilter *filter, guint8 protocol, guint32 table, guint32 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWROUTE, port);
@@ -171,38 +171,38 @@ route_changes (CgEventFilter *interest, guint8 protocol, guint32 table, guint32 
   header->rtm_family = AF_INET6;
   header->rtm_protocol = protocol;
   mnl_attr_put_u32 (message, RTA_TABLE, table);
-  return hear (interest, message);
+  return hear (filter, message);
 }
 
 static void
 routes_of_ours_and_in_our_tables (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 254, OTHERS), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OTHERS), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, 254, OWN), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, TABLE, OTHERS), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 198000000, OTHERS), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 198999999, OTHERS), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (route_changes (interest, RTPROT_BOOT, 199000000, OTHERS), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (route_changes (filter, RTPROT_BOOT, 254, OTHERS), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (filter, CG_PROTOCOL, 254, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (filter, CG_PROTOCOL, 254, OWN), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (filter, RTPROT_BOOT, TABLE, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (filter, RTPROT_BOOT, 198000000, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (filter, RTPROT_BOOT, 198999999, OTHERS), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (filter, RTPROT_BOOT, 199000000, OTHERS), ==, CG_CONCERN_NONE);
 }
 
 /* A guard must know the machine's addresses, whatever interface has them. */
 static void
 addresses_of_any_interface_while_there_is_a_guard (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
-  cg_event_filter_set_machine (interest, TRUE, FALSE);
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_CHECK);
-  link_changes (interest, RTM_NEWLINK, 7, "wg0");
-  g_assert_cmpint (address_changes (interest, 7), ==, CG_CONCERN_TUNNEL);
-  cg_event_filter_set_machine (interest, FALSE, FALSE);
-  g_assert_cmpint (address_changes (interest, 3), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_NONE);
+  cg_event_filter_set_machine (filter, TRUE, FALSE);
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_CHECK);
+  link_changes (filter, RTM_NEWLINK, 7, "wg0");
+  g_assert_cmpint (address_changes (filter, 7), ==, CG_CONCERN_TUNNEL);
+  cg_event_filter_set_machine (filter, FALSE, FALSE);
+  g_assert_cmpint (address_changes (filter, 3), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
-tunnel_of_another_comes (CgEventFilter *interest, const char *kind, guint16 port)
+tunnel_of_another_comes (CgEventFilter *filter, const char *kind, guint16 port)
 {
   Message space;
   struct nlmsghdr *message = start (&space, RTM_NEWLINK, OTHERS);
@@ -215,39 +215,37 @@ tunnel_of_another_comes (CgEventFilter *interest, const char *kind, guint16 port
   mnl_attr_put_u16 (message, IFLA_VXLAN_PORT, htons (port));
   mnl_attr_nest_end (message, data);
   mnl_attr_nest_end (message, info);
-  return hear (interest, message);
+  return hear (filter, message);
 }
 
 /* What is sent to its port by loopback the kernel would unwrap. */
 static void
 tunnels_that_unwrap_udp_while_there_is_a_guard (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_NONE);
-  cg_event_filter_set_machine (interest, TRUE, FALSE);
-  g_assert_cmpint (tunnel_of_another_comes (interest, "vxlan", 4789), ==, CG_CONCERN_CHECK);
-  g_assert_cmpint (tunnel_of_another_comes (interest, "dummy", 4789), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (link_changes (interest, RTM_NEWLINK, 9, "other"), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  g_assert_cmpint (tunnel_of_another_comes (filter, "vxlan", 4789), ==, CG_CONCERN_NONE);
+  cg_event_filter_set_machine (filter, TRUE, FALSE);
+  g_assert_cmpint (tunnel_of_another_comes (filter, "vxlan", 4789), ==, CG_CONCERN_CHECK);
+  g_assert_cmpint (tunnel_of_another_comes (filter, "dummy", 4789), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (link_changes (filter, RTM_NEWLINK, 9, "other"), ==, CG_CONCERN_NONE);
 }
 
 /* They say by which interface a bypass leads. */
 static void
 routes_of_the_machine_while_there_is_a_bypass (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  cg_event_filter_set_machine (interest, TRUE, FALSE);
-  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
-                   CG_CONCERN_NONE);
-  cg_event_filter_set_machine (interest, TRUE, TRUE);
-  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  cg_event_filter_set_machine (filter, TRUE, FALSE);
+  g_assert_cmpint (route_changes (filter, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==, CG_CONCERN_NONE);
+  cg_event_filter_set_machine (filter, TRUE, TRUE);
+  g_assert_cmpint (route_changes (filter, RTPROT_DHCP, RT_TABLE_MAIN, OTHERS), ==,
                    CG_CONCERN_CHECK);
-  g_assert_cmpint (route_changes (interest, RTPROT_DHCP, 77, OTHERS), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (route_changes (interest, CG_PROTOCOL, RT_TABLE_MAIN, OTHERS), ==,
-                   CG_CONCERN_LOSS);
+  g_assert_cmpint (route_changes (filter, RTPROT_DHCP, 77, OTHERS), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (route_changes (filter, CG_PROTOCOL, RT_TABLE_MAIN, OTHERS), ==, CG_CONCERN_LOSS);
 }
 
 static CgConcern
-filter_changes (CgEventFilter *interest, int ifindex, guint16 what, guint32 own)
+filter_changes (CgEventFilter *filter, int ifindex, guint16 what, guint32 own)
 {
   Message space;
   CgCulprit culprit;
@@ -256,19 +254,19 @@ filter_changes (CgEventFilter *interest, int ifindex, guint16 what, guint32 own)
   header->ncm_family = AF_INET;
   mnl_attr_put_u32 (message, NETCONFA_IFINDEX, (guint32) ifindex);
   mnl_attr_put_u32 (message, what, 1);
-  return cg_event_filter_in_route (interest, message, own, &culprit);
+  return cg_event_filter_in_route (filter, message, own, &culprit);
 }
 
 static void
 the_reverse_path_filter (void)
 {
-  g_autoptr (CgEventFilter) interest = interest_new ();
-  link_changes (interest, RTM_NEWLINK, 7, "wg0");
-  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (filter_changes (interest, -1, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (filter_changes (interest, 8, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_FORWARDING, 0), ==, CG_CONCERN_NONE);
-  g_assert_cmpint (filter_changes (interest, 7, NETCONFA_RP_FILTER, OWN), ==, CG_CONCERN_NONE);
+  g_autoptr (CgEventFilter) filter = filter_new ();
+  link_changes (filter, RTM_NEWLINK, 7, "wg0");
+  g_assert_cmpint (filter_changes (filter, 7, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (filter_changes (filter, -1, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_LOSS);
+  g_assert_cmpint (filter_changes (filter, 8, NETCONFA_RP_FILTER, 0), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (filter_changes (filter, 7, NETCONFA_FORWARDING, 0), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (filter_changes (filter, 7, NETCONFA_RP_FILTER, OWN), ==, CG_CONCERN_NONE);
 }
 
 static CgConcern
@@ -346,14 +344,14 @@ what_is_too_short_concerns_us (void)
   static const guint16 types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_NEWADDR,
                                   RTM_DELADDR,  RTM_NEWRULE,  RTM_DELRULE,
                                   RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNETCONF};
-  g_autoptr (CgEventFilter) interest = interest_new ();
+  g_autoptr (CgEventFilter) filter = filter_new ();
   CgCulprit culprit;
   Message space;
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
-    g_assert_cmpint (hear (interest, start (&space, types[i], OTHERS)), !=, CG_CONCERN_NONE);
+    g_assert_cmpint (hear (filter, start (&space, types[i], OTHERS)), !=, CG_CONCERN_NONE);
   struct nlmsghdr *message = start (&space, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, OTHERS);
   g_assert_cmpint (cg_event_filter_in_nft (message, OWN, &culprit), ==, CG_CONCERN_LOSS);
-  g_assert_cmpint (hear (interest, start (&space, RTM_NEWNEIGH, OTHERS)), ==, CG_CONCERN_NONE);
+  g_assert_cmpint (hear (filter, start (&space, RTM_NEWNEIGH, OTHERS)), ==, CG_CONCERN_NONE);
 }
 
 int

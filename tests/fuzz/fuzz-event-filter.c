@@ -24,16 +24,16 @@ check_culprit (const CgCulprit *culprit)
 
 /* Each in memory that ends with it, whatever the message says that it is. */
 static void
-check_message (CgEventFilter *interest, const struct nlmsghdr *heard)
+check_message (CgEventFilter *filter, const struct nlmsghdr *heard)
 {
   g_autofree struct nlmsghdr *message = g_memdup2 (heard, heard->nlmsg_len);
   CgCulprit culprit = {.port = message->nlmsg_pid};
   for (guint i = 0; i < G_N_ELEMENTS (route_types); i++) {
     message->nlmsg_type = route_types[i];
-    (void) cg_event_filter_in_route (interest, message, 0, &culprit);
+    (void) cg_event_filter_in_route (filter, message, 0, &culprit);
     if (message->nlmsg_pid)
-      g_assert_cmpint (cg_event_filter_in_route (interest, message, message->nlmsg_pid, &culprit),
-                       ==, CG_CONCERN_NONE);
+      g_assert_cmpint (cg_event_filter_in_route (filter, message, message->nlmsg_pid, &culprit), ==,
+                       CG_CONCERN_NONE);
   }
   for (guint i = 0; i < G_N_ELEMENTS (nft_types); i++) {
     message->nlmsg_type = (guint16) (NFNL_SUBSYS_NFTABLES << 8 | nft_types[i]);
@@ -49,15 +49,15 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   const guint32 table = 1000;
   int rest = (int) MIN (size, 64 * 1024u);
   g_autofree guint8 *bytes = g_memdup2 (data, (gsize) rest);
-  g_autoptr (CgEventFilter) interest = cg_event_filter_new ();
-  cg_event_filter_set_interfaces (interest, names);
-  cg_event_filter_set_tables (interest, &table, 1);
-  cg_event_filter_set_machine (interest, TRUE, TRUE);
+  g_autoptr (CgEventFilter) filter = cg_event_filter_new ();
+  cg_event_filter_set_interfaces (filter, names);
+  cg_event_filter_set_tables (filter, &table, 1);
+  cg_event_filter_set_machine (filter, TRUE, TRUE);
   const struct nlmsghdr *message = (const struct nlmsghdr *) bytes;
   for (; bytes && mnl_nlmsg_ok (message, rest); message = mnl_nlmsg_next (message, &rest)) {
     if (message->nlmsg_len > (guint) rest)
       break; /* mnl compares as int, so that it takes 2 GiB and more for less than nothing */
-    check_message (interest, message);
+    check_message (filter, message);
   }
   return 0;
 }
