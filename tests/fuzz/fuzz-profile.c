@@ -5,8 +5,8 @@
 
 #include "driver.h"
 #include "gateway.h"
+#include "link-dns.h"
 #include "profile.h"
-#include "servers.h"
 
 #include <string.h>
 
@@ -42,8 +42,8 @@ static void
 check_servers (const char *text, size_t size)
 {
   g_autoptr (GArray) servers = g_array_new (FALSE, FALSE, sizeof (CgPrefix));
-  cg_servers_parse_link (text, size, servers);
-  g_assert_cmpuint (servers->len, <=, CG_SERVERS_MAX);
+  cg_link_dns_parse (text, size, servers);
+  g_assert_cmpuint (servers->len, <=, CG_LINK_DNS_MAX);
   for (guint i = 0; i < servers->len; i++) {
     const CgPrefix *server = &g_array_index (servers, CgPrefix, i);
     g_assert_cmpuint (server->length, ==, cg_family_bytes (server->family) * 8);

@@ -4,9 +4,9 @@
  * be asked for again in the same words. */
 
 #include "driver.h"
+#include "inet-diag.h"
 #include "netlink.h"
 #include "rtnl.h"
-#include "socket.h"
 #include "wireguard.h"
 
 #include <linux/fib_rules.h>
@@ -98,7 +98,7 @@ check_socket (const CgSocket *found)
   g_assert_cmpuint (found->uid, !=, CG_UID_ROOT);
   g_assert_cmpuint (found->local.length, ==, 8 * cg_family_bytes (found->local.family));
   g_assert_cmpuint (found->remote.length, ==, 8 * cg_family_bytes (found->remote.family));
-  cg_socket_put_destroy (message, found);
+  cg_inet_diag_put_destroy (message, found);
   check_fits (message);
 }
 
@@ -108,7 +108,7 @@ check_sockets (struct nlmsghdr *message)
 {
   g_autoptr (GArray) sockets = g_array_new (FALSE, FALSE, sizeof (CgSocket));
   message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  (void) cg_socket_parse (message, sockets);
+  (void) cg_inet_diag_parse (message, sockets);
   for (guint i = 0; i < sockets->len; i++)
     check_socket (&g_array_index (sockets, CgSocket, i));
 }

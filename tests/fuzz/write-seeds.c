@@ -3,9 +3,9 @@
 /* Writes corpus/rtnl anew: messages of ours, and some that say more. Run by hand, from tests/fuzz,
  * when the encoding changes. */
 
+#include "inet-diag.h"
 #include "netlink.h"
 #include "rtnl.h"
-#include "socket.h"
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>

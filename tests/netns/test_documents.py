@@ -8,12 +8,13 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECURITY = (ROOT / "doc/security.md").read_text()
+ARCHITECTURE = (ROOT / "doc/architecture.md").read_text()
 MANUAL = (ROOT / "man/custom-gateway.8").read_text()
 CONF_MANUAL = (ROOT / "man/custom-gateway.conf.5").read_text()
 EXAMPLE = (ROOT / "conf/example.conf").read_text()
 COMPLETION = (ROOT / "conf/bash-completion/custom-gateway").read_text()
-MAIN = (ROOT / "plugin/main.c").read_text()
-KEYS = re.findall(r'^    \{"(\w+)", parse_\w+\},$', (ROOT / "plugin/gateway-keys.c").read_text(), re.M)
+MAIN = (ROOT / "plugin/cli/main.c").read_text()
+KEYS = re.findall(r'^    \{"(\w+)", parse_\w+\},$', (ROOT / "plugin/config/gateway-keys.c").read_text(), re.M)
 OPTIONS = re.findall(r'^      \{"([a-z-]+)", ', MAIN, re.M)
 COMMANDS = set(re.findall(r'^    \{"(\w+)", cg_command_', MAIN, re.M))
 
@@ -66,12 +67,27 @@ def test_units():
 
 
 def test_environment():
-    sources = "".join(path.read_text() for path in (ROOT / "plugin").glob("*.c"))
+    sources = "".join(path.read_text() for path in (ROOT / "plugin").rglob("*.c"))
     read = set(re.findall(r'getenv \("([A-Z_]+)"\)', sources)) | set(
         re.findall(r'"((?:VPN|CONNECTION|IP4|IP6)_[A-Z0-9_]+)"', sources))
     environment = MANUAL.split(".Sh ENVIRONMENT")[1].split(".Sh ")[0]
     told = set(re.findall(r"\b[A-Z][A-Z0-9]*_?[A-Z0-9_]{3,}\b", environment))
     assert read <= told
+
+
+def test_rooms():
+    table = re.search(r"^rooms = \{\n(.*?)^\}", (ROOT / "plugin/meson.build").read_text(), re.M | re.S)[1]
+    rooms = re.findall(r"'(\w+)': \[(.*)\]", table)
+    told = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", ARCHITECTURE, re.M)
+    assert [room for room, _ in told] == [room for room, _ in rooms]
+    for (_, below), (_, words) in zip(rooms, told):
+        assert words in ("nothing", "all of these", "all but `generator`") or \
+            re.findall(r"`(\w+)`", words) == re.findall(r"'(\w+)'", below)
+
+
+def test_files_of_the_architecture():
+    for name in re.findall(r"`((?:\w+/)+[\w.-]+)`", ARCHITECTURE):
+        assert (ROOT / name).exists() or (ROOT / "plugin" / name).exists(), name
 
 
 # The pages for people, held against the repository

@@ -3,12 +3,13 @@
 /* A user that a bad file names is blocked where nothing holds him. Trust is about who owns files,
  * so this is for root to try. */
 
-#include "bad-users.h"
+#include "bad-users-confine.h"
 
 #include <glib/gstdio.h>
 #include <linux/rtnetlink.h>
 #include <unistd.h>
 
+#include "bad-users.h"
 #include "plan.h"
 #include "world.h"
 

@@ -15,7 +15,7 @@
 #include "rtnl.h"
 #include "runtime.h"
 #include "scenario.h"
-#include "stray.h"
+#include "stray-run.h"
 
 #define N_SEEDS 16u /* scenarios of which each operation is refused once */
 

@@ -5,7 +5,7 @@
  * its uid before and after. Tried on many changes, each from one world to another, in a model of
  * the kernel and of the guard. When all is done, the guard also lets out what it should. */
 
-#include "repair.h"
+#include "fast-restore.h"
 #include "scenario.h"
 
 #include <linux/rtnetlink.h>
@@ -271,7 +271,7 @@ repair (const Scenario *scenario, guint seed)
   g_autoptr (CgPlan) plan = cg_plan_new (scenario->before->facts, NULL);
   g_autoptr (CgScope) scope = cg_scope_new (scenario->before->facts, all);
   g_autoptr (GArray) ops = cg_diff (plan, scenario->before->facts, scope);
-  cg_repair_choose (ops);
+  cg_fast_restore_choose (ops);
   config->incomplete = FALSE;
   for (guint i = 0; i < ops->len; i++)
     do_one (scenario->kernel, &g_array_index (ops, CgOp, i), seed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "servers.h"
+#include "link-dns.h"
 #include "world.h"
 
 #include <string.h>
@@ -149,7 +149,7 @@ server_of_the_tunnels_own_goes_before_any_bypass (void)
 {
   g_autoptr (World) world = world_new ();
   CgTunnel *tunnel = add_wg0 (world, "Bypass=10.2.0.1\nDNS=auto\n", 7, LINK_UP | LINK_IPV4);
-  cg_servers_add (tunnel->gateway->dns, "10.2.0.1");
+  cg_link_dns_add (tunnel->gateway->dns, "10.2.0.1");
   g_autoptr (CgPlan) plan = cg_plan_new (world->facts, NULL);
   g_autofree char *text = plan_text (plan);
   g_assert_cmpstr (text, ==,

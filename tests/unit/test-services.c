@@ -3,10 +3,10 @@
 /* What follows from what systemd says: whom a gateway confines, what is wrong, and what its unit
  * and its services should do. */
 
-#include "follow.h"
 #include "plan.h"
 #include "records.h"
 #include "resolve-services.h"
+#include "unit-activation.h"
 #include "world.h"
 
 /* A unit, as systemd would tell of it. */
@@ -317,25 +317,29 @@ static const struct FollowCase {
   const char *state;
   const char *job;
   gboolean is_up, by_hand;
-  CgFollow follow;
+  CgUnitActivation follow;
   const char *tunnel_unit, *tunnel_job; /* the state of InterfaceUnit=, and its job */
 } follow_cases[] = {
-    {"up-and-inactive", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START},
-    {"up-and-failed", "", "failed", NULL, TRUE, FALSE, CG_FOLLOW_START},
-    {"up-and-active", "", "active", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING},
-    {"up-and-stopped-by-hand", "", "inactive", NULL, TRUE, TRUE, CG_FOLLOW_NOTHING},
-    {"up-while-it-starts", "", "activating", "start", TRUE, FALSE, CG_FOLLOW_NOTHING},
-    {"up-while-it-is-to-stop", "", "active", "stop", TRUE, FALSE, CG_FOLLOW_NOTHING},
-    {"down-and-active", "", "active", NULL, FALSE, FALSE, CG_FOLLOW_STOP},
-    {"down-and-active-with-a-job", "", "active", "stop", FALSE, FALSE, CG_FOLLOW_NOTHING},
-    {"down-and-inactive", "", "inactive", NULL, FALSE, FALSE, CG_FOLLOW_NOTHING},
-    {"block-up", "OnDown=block\n", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING},
-    {"block-down", "OnDown=block\n", "active", NULL, FALSE, FALSE, CG_FOLLOW_NOTHING},
-    {"its-unit-is-active", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START, "active"},
-    {"its-unit-starts", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_START, "activating", "start"},
-    {"its-unit-is-to-stop", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "active", "stop"},
-    {"its-unit-stops", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "deactivating"},
-    {"its-unit-is-inactive", "", "inactive", NULL, TRUE, FALSE, CG_FOLLOW_NOTHING, "inactive"},
+    {"up-and-inactive", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_START},
+    {"up-and-failed", "", "failed", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_START},
+    {"up-and-active", "", "active", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"up-and-stopped-by-hand", "", "inactive", NULL, TRUE, TRUE, CG_UNIT_ACTIVATION_NOTHING},
+    {"up-while-it-starts", "", "activating", "start", TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"up-while-it-is-to-stop", "", "active", "stop", TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"down-and-active", "", "active", NULL, FALSE, FALSE, CG_UNIT_ACTIVATION_STOP},
+    {"down-and-active-with-a-job", "", "active", "stop", FALSE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"down-and-inactive", "", "inactive", NULL, FALSE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"block-up", "OnDown=block\n", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"block-down", "OnDown=block\n", "active", NULL, FALSE, FALSE, CG_UNIT_ACTIVATION_NOTHING},
+    {"its-unit-is-active", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_START, "active"},
+    {"its-unit-starts", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_START, "activating",
+     "start"},
+    {"its-unit-is-to-stop", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING, "active",
+     "stop"},
+    {"its-unit-stops", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING,
+     "deactivating"},
+    {"its-unit-is-inactive", "", "inactive", NULL, TRUE, FALSE, CG_UNIT_ACTIVATION_NOTHING,
+     "inactive"},
 };
 
 static void
@@ -354,7 +358,7 @@ follows (gconstpointer data)
   }
   CgTunnel *tunnel = &g_array_index (world->facts->tunnels, CgTunnel, 0);
   tunnel->is_up = test->is_up;
-  g_assert_cmpint (cg_follow_decide (tunnel), ==, test->follow);
+  g_assert_cmpint (cg_unit_activation_decide (tunnel), ==, test->follow);
 }
 
 static const struct ResumeCase {
@@ -385,7 +389,7 @@ resumes (gconstpointer data)
   if (test->record)
     g_assert_true (
         cg_record_set (fixture.directory, CG_RECORD_RESUME, "a.service", test->record, NULL));
-  g_autoptr (GPtrArray) names = cg_follow_services (gateway, fixture.directory);
+  g_autoptr (GPtrArray) names = cg_unit_activation_services (gateway, fixture.directory);
   g_assert_cmpuint (names->len, ==, test->starts);
   tear_down (&fixture, NULL);
 }

@@ -2,7 +2,7 @@
 
 /* Which connections are strays, and when they are looked for. */
 
-#include "stray.h"
+#include "stray-run.h"
 
 #include <glib/gstdio.h>
 #include <linux/rtnetlink.h>

@@ -7,7 +7,7 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
-#include "servers.h"
+#include "link-dns.h"
 #include "world.h"
 
 static const char *const all[] = {NULL};
@@ -93,7 +93,7 @@ warns_of_a_pushed_server_in_a_bypass (void)
 {
   g_autoptr (World) world = world_new ();
   CgTunnel *tunnel = world_add (world, "wg0", "Users=alice\nDNS=auto\nBypass=10.0.0.1\n", 0, 0);
-  cg_servers_add (tunnel->gateway->dns, "10.0.0.1 10.0.0.2");
+  cg_link_dns_add (tunnel->gateway->dns, "10.0.0.1 10.0.0.2");
   g_autoptr (GPtrArray) warnings = cg_warnings (world->facts, all);
   g_assert_cmpuint (warnings->len, ==, 1);
   g_assert_cmpstr (warnings->pdata[0], ==,
