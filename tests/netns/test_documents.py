@@ -58,6 +58,21 @@ def test_commands():
     assert set(re.search(r"'\) names=\((.*)\)", COMPLETION)[1].split()) == COMMANDS | {"help"}
 
 
+def test_rooms():
+    table = re.search(r"^rooms = \{\n(.*?)^\}", (ROOT / "plugin/meson.build").read_text(), re.M | re.S)[1]
+    rooms = re.findall(r"'(\w+)': \[(.*)\]", table)
+    told = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", ARCHITECTURE, re.M)
+    assert [room for room, _ in told] == [room for room, _ in rooms]
+    for (_, below), (_, words) in zip(rooms, told):
+        assert words in ("nothing", "all of these", "all but `generator`") or \
+            re.findall(r"`(\w+)`", words) == re.findall(r"'(\w+)'", below)
+
+
+def test_files_of_the_architecture():
+    for name in re.findall(r"`((?:\w+/)+[\w.-]+)`", ARCHITECTURE):
+        assert (ROOT / name).exists() or (ROOT / "plugin" / name).exists(), name
+
+
 def test_units():
     there = {path.name.removesuffix(".in") for path in (ROOT / "conf/systemd").iterdir()} - {
         "hardening.conf", "sandbox.conf"}
@@ -73,21 +88,6 @@ def test_environment():
     environment = MANUAL.split(".Sh ENVIRONMENT")[1].split(".Sh ")[0]
     told = set(re.findall(r"\b[A-Z][A-Z0-9]*_?[A-Z0-9_]{3,}\b", environment))
     assert read <= told
-
-
-def test_rooms():
-    table = re.search(r"^rooms = \{\n(.*?)^\}", (ROOT / "plugin/meson.build").read_text(), re.M | re.S)[1]
-    rooms = re.findall(r"'(\w+)': \[(.*)\]", table)
-    told = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", ARCHITECTURE, re.M)
-    assert [room for room, _ in told] == [room for room, _ in rooms]
-    for (_, below), (_, words) in zip(rooms, told):
-        assert words in ("nothing", "all of these", "all but `generator`") or \
-            re.findall(r"`(\w+)`", words) == re.findall(r"'(\w+)'", below)
-
-
-def test_files_of_the_architecture():
-    for name in re.findall(r"`((?:\w+/)+[\w.-]+)`", ARCHITECTURE):
-        assert (ROOT / name).exists() or (ROOT / "plugin" / name).exists(), name
 
 
 # The pages for people, held against the repository
