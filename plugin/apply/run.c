@@ -16,7 +16,7 @@ cg_fail (const GError *error)
                                                                      : CG_EXIT_FAILED;
 }
 
-/* A run takes milliseconds; whoever holds the lock for so long hangs. */
+/* A run takes milliseconds; a process that holds the lock for so long hangs. */
 #define LOCK_SECONDS 20
 
 gboolean

@@ -27,8 +27,8 @@ void cg_report_faults (const CgConfig *config, const char *const *names, int *st
 CgConfig *
 cg_load_for (const CgOptions *options, const char *const *names, CgIntent intent, int *status);
 
-/* Adds to a resolved config what blocks the users of bad files (bad-users.h): to apply, whom
- * nothing holds yet; to release, all those of the files named. */
+/* Adds to a resolved config what blocks the users of bad files (bad-users.h): to apply, those
+ * that nothing holds yet; to release, all of the files named. */
 void cg_block_bad_users (const CgOptions *options,
                          CgConfig *config,
                          const char *const *names,

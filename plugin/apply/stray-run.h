@@ -11,7 +11,7 @@
 void cg_strays_note (const GArray *ops, const char *runtime_dir);
 
 /* Looks for the strays of the tunnel's gateway: appends CgSockets. netlink is one of NETLINK_ROUTE.
- * FALSE with a CG_ERROR_ABSENT if this kernel shows nobody's, else with a CG_ERROR_FAILED. */
+ * FALSE with a CG_ERROR_ABSENT if this kernel shows none, else with a CG_ERROR_FAILED. */
 gboolean
 cg_strays_find (CgNetlink *netlink, const CgTunnel *tunnel, GArray *strays, GError **error);
 

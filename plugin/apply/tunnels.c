@@ -16,7 +16,7 @@ address_can_send (const CgAddress *address)
 {
   if (address->family == AF_INET)
     return address->scope < RT_SCOPE_HOST;
-  /* which stays if somebody else has it, and then it is not optimistic (addrconf_dad_stop in
+  /* which stays if another machine has it, and then it is not optimistic (addrconf_dad_stop in
    * net/ipv6/addrconf.c) */
   if ((address->flags & IFA_F_TENTATIVE) && !(address->flags & IFA_F_OPTIMISTIC))
     return FALSE;
@@ -256,7 +256,8 @@ cg_tunnels_gather (CgFacts *facts, CgNetlink *netlink, GError **error)
   for (guint i = 0; i < facts->tunnels->len; i++)
     if (!gather_link (netlink, &g_array_index (facts->tunnels, CgTunnel, i), error))
       return FALSE;
-  /* behind the links: who has just come is looked at without addresses, and counts as down */
+  /* behind the links: a link that has just come is looked at without addresses, and counts as down
+   */
   if (facts->tunnels->len > 0 &&
       (!dump_addresses (facts, netlink, error) || !dump_links (facts, netlink, error)))
     return FALSE;

@@ -18,8 +18,8 @@ GStrv cg_bad_services (const char *text, gsize length);
 /* The users that must not be free before the file is mended, as ranges of uids, normalised: each
  * word of a key that means Users= and that such a key could have; and the words of a key that means
  * nothing, if they are all users or uids, one of them by name, and none of them below
- * CG_BAD_UID_MIN or nobody's: such names are ordinary words, too. Never uid 0, nor a range that
- * holds it. The caller owns the result. */
+ * CG_BAD_UID_MIN or the user nobody's: such names are ordinary words, too. Never uid 0, nor a range
+ * that holds it. The caller owns the result. */
 GArray *cg_bad_uids (const char *text, gsize length, CgUserLookup lookup);
 
 /* The uids of Debian's base system, which every machine has, are below this; and nobody. */

@@ -12,7 +12,7 @@
                    */
 
 /* The configuration that the copy holds. A gateway whose file is bad now is in it as it was, and
- * is among the bad ones too, so that nobody is set free whom no good file knows. A user whom the
+ * is among the bad ones too, so that no user is set free that no good file knows. A user that the
  * user database does not tell any more has the uid that he had. What is attached
  * to profiles is not in the copy: cg_profiles_add() still finds it below the directory, and if
  * that is not to be trusted the config is incomplete. */

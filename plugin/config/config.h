@@ -14,8 +14,8 @@ typedef struct {
   GPtrArray *gateways;   /* CgGateway, by name */
   GPtrArray *bad;        /* CgBadFile */
   GPtrArray *faults;     /* CgBadFile: what is wrong with gateways that are in force all the same */
-  gboolean incomplete;   /* some gateway could not be told all whom it confines */
-  gboolean unanswered;   /* somebody who had to be asked was silent: to ask again may help */
+  gboolean incomplete;   /* some gateway could not be told all that it confines */
+  gboolean unanswered;   /* a program that had to be asked was silent: to ask again may help */
   char *directory;       /* that it was loaded from, or NULL */
   gboolean has_profiles; /* cg_profiles_add() was here */
   GPtrArray *warnings; /* char *: what else is worth a word; "NAME: ..." if it is about a gateway */

@@ -3,5 +3,5 @@
 
 #include "facts.h"
 
-/* Adds, in words, who of the gateway's confined may be somebody who is not. Pure. */
+/* Adds, in words, which of the gateway's uids a user that is not confined may have, too. Pure. */
 void cg_warn_of_subuids (GPtrArray *warnings, const CgFacts *facts, const CgGateway *gateway);

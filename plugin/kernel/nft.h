@@ -6,7 +6,7 @@
 
 /* The room that talks to nftables. It looks by netlink (linux/netfilter/nf_tables.h), and loads
  * libnftables(3) only to change something. A netlink here is one of NETLINK_NETFILTER; while
- * somebody's tables are being put away, to close it waits for that, some 20 ms and more
+ * tables of any program are being put away, to close it waits for that, some 20 ms and more
  * (nft_rcv_nl_event in net/netfilter/nf_tables_api.c): behind what is urgent, not before. */
 
 /* The name of the table is attribute 1 of each kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,

@@ -10,9 +10,9 @@ typedef struct {
   const CgOptions *options;
   GVariant *config_copy;
   GVariant *answers; /* of the last run */
-  gboolean is_loss;  /* something was taken away: it is to be back before anybody is asked */
-  gboolean reload;   /* read the directory; otherwise the copy is the configuration, unless somebody
-                        else put the files in force since */
+  gboolean is_loss;  /* something was taken away: it is to be back before others are asked */
+  gboolean reload;   /* read the directory; otherwise the copy is the configuration, unless another
+                        process put the files in force since */
   int asking;  /* an eventfd(2): readable while the run waits for others, and changes nothing */
   gint64 read; /* when the directory was last to be read, by g_get_monotonic_time() */
   gboolean silent;

@@ -10,7 +10,7 @@
  *
  * A GVariant of the type CG_RESOLVE_CACHE, which goes from run to run as a copy does: their
  * number, and of each gateway its name, the interface (empty: none), the name servers of DNS=auto,
- * whether it sets its users free while its tunnel is down, and all whom it confines. Empty if the
+ * whether it sets its users free while its tunnel is down, and all that it confines. Empty if the
  * configuration leaves nothing to others to say. */
 #define CG_RESOLVE_CACHE "(xa(saysba(uu)))"
 
