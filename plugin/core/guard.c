@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "guard.h"
 
-#include <string.h>
-
 /* Behind all that may still change where a packet goes, and before source NAT (100), which hides
  * the address it has (nf_ip_hook_priorities, linux/netfilter_ipv4.h). */
 #define PRIORITY_POSTROUTING 99
@@ -328,70 +326,60 @@ append_tunnels (GString *text, const GArray *guarded)
   }
 }
 
-static void
-add_interface (GString *names, const char *ifname)
-{
-  g_autofree char *quoted = g_strdup_printf ("\"%s\"", ifname);
-  if (!strstr (names->str, quoted))
-    append_element (names, quoted);
-}
-
 /* Where errors about what the tunnels' addresses sent may come from. */
-static GString *
-list_tunnels (const GArray *guarded)
+static void
+append_origins (GString *text, const GArray *guarded)
 {
-  GString *names = g_string_new ("\"lo\"");
+  g_string_append (text, "iifname \"lo\" return; ");
   for (guint i = 0; i < guarded->len; i++) {
     const CgTunnel *tunnel = g_array_index (guarded, CgGuarded, i).tunnel;
     if (tunnel->gateway->interface)
-      add_interface (names, tunnel->gateway->interface);
+      g_string_append_printf (text, "iifname \"%s\" return; ", tunnel->gateway->interface);
     for (guint j = 0; tunnel->homes && j < tunnel->homes->len; j++)
-      add_interface (names, g_array_index (tunnel->homes, CgHome, j).ifname);
+      g_string_append_printf (text, "iifname \"%s\" return; ",
+                              g_array_index (tunnel->homes, CgHome, j).ifname);
   }
-  return names;
 }
 
-/* As numbers: nft(8) compares bytes at a place with these alone. */
+/* The tunnels' addresses at that place, as numbers: nft(8) compares bytes at a place with these
+ * alone. */
 static void
-list_numbers (GString *elements, const GArray *guarded, int family)
+append_quoted (GString *text, const GArray *guarded, int family, const char *place)
 {
   for (guint i = 0; i < guarded->len; i++) {
     const GArray *held = g_array_index (guarded, CgGuarded, i).tunnel->held;
     for (guint j = 0; held && j < held->len; j++) {
       const CgPrefix *address = &g_array_index (held, CgPrefix, j);
-      g_autoptr (GString) number = g_string_new ("0x");
       if (address->family != family)
         continue;
+      g_string_append_printf (text, "%s 0x", place);
       for (guint k = 0; k < cg_family_bytes (family); k++)
-        g_string_append_printf (number, "%02x", address->address[k]);
-      if (!strstr (elements->str, number->str))
-        append_element (elements, number->str);
+        g_string_append_printf (text, "%02x", address->address[k]);
+      g_string_append (text, " counter name dropped drop; ");
     }
   }
 }
 
 /* An error tells a program of its packet, with what is quoted of that, and no socket's filter sees
  * it (RFC 792, RFC 4443; __udp4_lib_err in net/ipv4/udp.c). In the chain of what is put together
- * again, but for IPv6, of which no error is in pieces. */
+ * again, but for IPv6, of which no error is in pieces. Without anonymous sets, which are empty for
+ * a packet that is among the old rules during a change. */
 static void
 append_errors (GString *text, const GArray *guarded)
 {
-  static const char *const quoted[] = {"icmp type { 3-5, 11, 12 } @th,160,32",
-                                       "icmpv6 type 1-4 @th,128,128"};
-  g_autoptr (GString) names = list_tunnels (guarded);
+  g_string_append (text, "chain quoted4 { ");
+  append_quoted (text, guarded, AF_INET, "@th,160,32");
+  g_string_append (text, "}; chain quoted6 { ");
+  append_quoted (text, guarded, AF_INET6, "@th,128,128");
+  g_string_append (text, "}; chain errors { ");
+  append_origins (text, guarded);
   g_string_append_printf (text,
+                          "icmp type 3-5 jump quoted4; icmp type 11-12 jump quoted4; "
+                          "icmpv6 type 1-4 jump quoted6; "
+                          "exthdr frag exists icmpv6 type 1-4 counter name dropped drop; }; "
                           "chain input { type filter hook input priority %d; policy accept; "
-                          "meta l4proto { icmp, icmpv6 } iifname != { %s } jump errors; }; ",
-                          PRIORITY_PREROUTING, names->str);
-  g_string_append (text, "chain errors { ");
-  for (guint i = 0; i < CG_N_FAMILIES; i++) {
-    g_autoptr (GString) numbers = g_string_new (NULL);
-    list_numbers (numbers, guarded, cg_families[i]);
-    if (numbers->len > 0)
-      g_string_append_printf (text, "%s { %s } counter name dropped drop; ",
-                              quoted[cg_family_index (cg_families[i])], numbers->str);
-  }
-  g_string_append (text, "exthdr frag exists icmpv6 type 1-4 counter name dropped drop; }; ");
+                          "meta l4proto icmp jump errors; meta l4proto icmpv6 jump errors; }; ",
+                          PRIORITY_PREROUTING);
 }
 
 /* What belongs to no program, or is for none. */
